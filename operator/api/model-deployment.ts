@@ -1,0 +1,102 @@
+import { z } from "zod";
+import { int, listMap, rules } from "./fields.ts";
+import { serving } from "./serving.ts";
+import { source } from "./source.ts";
+
+export const GROUP = "serving.slipway.dev";
+export const VERSION = "v1alpha1";
+export const KIND = "ModelDeployment";
+export const PLURAL = "modeldeployments";
+
+/** With a version's name (14), a hash (8) and two hyphens, a child's name still fits a DNS label (63). */
+export const MAX_NAME_LENGTH = 38;
+
+/** A DNS label that starts with a letter: a Service bears the object's name. */
+export const NAME_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
+
+const version = z.strictObject({
+  name: z
+    .string()
+    .min(1)
+    .max(14)
+    .meta(
+      rules({
+        rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+        message: "must be a DNS label: lower-case letters, digits and hyphens",
+        messageExpression:
+          "'must be a DNS label: lower-case letters, digits and hyphens; try \"' + (self.matches('^[0-9]') ? 'v' : '') + self.lowerAscii().replace('.', '-').replace('_', '-') + '\"'",
+      }),
+    )
+    .describe("Name of the version, unique in this object; answers carry it as model_variant."),
+  weight: int(0, 100)
+    .optional()
+    .describe("Percent of the traffic. All weights sum to 100; omitted when there is one version."),
+  source,
+  serving: serving.optional().describe("What differs from spec.serving for this version."),
+});
+
+const traffic = z.strictObject({
+  sticky: z
+    .strictObject({
+      header: z
+        .string()
+        .min(1)
+        .max(128)
+        .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/)
+        .describe("Request header that names the user, such as x-user-id."),
+    })
+    .optional()
+    .describe("The same user always gets the same version. Requests without the header are split at random."),
+  service: z
+    .strictObject({
+      type: z
+        .enum(["ClusterIP", "NodePort", "LoadBalancer"])
+        .optional()
+        .describe("Type of the front Service; ClusterIP when omitted."),
+      port: int(1, 65_535).optional().describe("Port of the front Service; 80 when omitted."),
+      annotations: z
+        .record(z.string(), z.string())
+        .optional()
+        .describe("Annotations of the front Service, such as a cloud load balancer's."),
+    })
+    .optional()
+    .describe("The Service that clients use; it bears the object's name."),
+});
+
+export const spec = z
+  .strictObject({
+    versions: listMap(version, "name", { min: 1, max: 8 })
+      .meta(
+        rules(
+          {
+            rule: "self.size() == 1 || self.all(v, has(v.weight))",
+            message: "each version needs a weight when there are several",
+            reason: "FieldValueRequired",
+          },
+          {
+            rule: "!self.exists(v, has(v.weight)) || self.map(v, has(v.weight) ? v.weight : 0).sum() == 100",
+            message: "the weights must sum to 100",
+          },
+        ),
+      )
+      .optional()
+      .describe("The model's versions and the share of the traffic that each gets."),
+    source: source.optional().describe("Short form of a single version named v1."),
+    serving: serving.optional().describe("How each version is served."),
+    traffic: traffic.optional().describe("How requests reach the versions."),
+    suspend: z
+      .boolean()
+      .optional()
+      .describe("While true the operator changes nothing that belongs to this object; what serves goes on serving."),
+  })
+  .meta(
+    rules({
+      rule: "has(self.versions) != has(self.source)",
+      message: "set either versions or source",
+    }),
+  )
+  .describe("What should be served.");
+
+export type ModelDeploymentSpec = z.infer<typeof spec>;
+export type VersionSpec = z.infer<typeof version>;
+export type Traffic = z.infer<typeof traffic>;

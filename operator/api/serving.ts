@@ -1,0 +1,119 @@
+import { z } from "zod";
+import { RUNTIME_ENV } from "../../runtime/contract.ts";
+import { int, listMap, quantity, rules } from "./fields.ts";
+
+const autoscaling = z
+  .strictObject({
+    minReplicas: int(1, 10_000).optional().describe("Fewest replicas of this version; 1 when omitted."),
+    maxReplicas: int(1, 10_000).describe("Most replicas of this version."),
+    targetCPUUtilizationPercentage: int(1, 1_000)
+      .optional()
+      .describe("Average CPU use over the pods, in percent of their CPU request, that the HPA holds; 80 when omitted."),
+  })
+  .meta(
+    rules({
+      rule: "!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",
+      message: "minReplicas must not be more than maxReplicas",
+      fieldPath: ".minReplicas",
+    }),
+  )
+  .describe("A HorizontalPodAutoscaler (autoscaling/v2) for this version, instead of a fixed number of replicas.");
+
+const quantities = z.record(z.string(), quantity);
+
+const resources = z
+  .strictObject({
+    requests: quantities.optional().describe("What the scheduler sets aside for each pod."),
+    limits: quantities.optional().describe("What each pod may use at most."),
+  })
+  .describe("CPU, memory and extended resources of each pod, as in a container's `resources`.");
+
+const probe = {
+  initialDelaySeconds: int(0, 3_600).optional().describe("Seconds from the container's start to the first probe."),
+  periodSeconds: int(1, 3_600).optional().describe("Seconds between probes."),
+  timeoutSeconds: int(1, 3_600).optional().describe("Seconds after which an unanswered probe has failed."),
+  failureThreshold: int(1, 10_000).optional().describe("Failures in a row that count."),
+};
+const probes = z
+  .strictObject({
+    ...probe,
+    readiness: z.strictObject(probe).optional().describe("Fields that differ for the readiness probe."),
+    liveness: z.strictObject(probe).optional().describe("Fields that differ for the liveness probe."),
+    startup: z
+      .strictObject(probe)
+      .optional()
+      .describe("Fields of the startup probe, which by default gives a model an hour to load."),
+  })
+  .describe("Probes of GET /health. Fields at the top count for readiness and liveness alike.");
+
+const keyRef = (what: string) =>
+  z.strictObject({
+    name: z.string().min(1).max(253).describe(`Name of the ${what}.`),
+    key: z.string().min(1).max(253).describe(`Key in the ${what}.`),
+    optional: z.boolean().optional().describe("Whether the pod starts without it."),
+  });
+
+const reserved = Object.values(RUNTIME_ENV);
+
+const environmentVariable = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+      .max(128)
+      .meta(
+        rules({
+          rule: `!(self in [${reserved.map((name) => `'${name}'`).join(", ")}])`,
+          message: "is set by the operator; choose another name",
+        }),
+      )
+      .describe("Name of the variable."),
+    value: z.string().max(8_192).optional().describe("Its value."),
+    valueFrom: z
+      .strictObject({
+        secretKeyRef: keyRef("Secret").optional().describe("A key of a Secret in the object's namespace."),
+        configMapKeyRef: keyRef("ConfigMap").optional().describe("A key of a ConfigMap in the object's namespace."),
+        fieldRef: z
+          .strictObject({ fieldPath: z.string().min(1).max(253).describe("Path of the field, such as status.podIP.") })
+          .optional()
+          .describe("A field of the pod."),
+      })
+      .meta(
+        rules({
+          rule: "[has(self.secretKeyRef), has(self.configMapKeyRef), has(self.fieldRef)].filter(given, given).size() == 1",
+          message: "set exactly one of secretKeyRef, configMapKeyRef, fieldRef",
+        }),
+      )
+      .optional()
+      .describe("Where the value comes from."),
+  })
+  .meta(
+    rules({
+      rule: "!(has(self.value) && has(self.valueFrom))",
+      message: "set value or valueFrom, not both",
+    }),
+  );
+
+export const serving = z
+  .strictObject({
+    replicas: int(1, 10_000).optional().describe("Pods of each version; 1 when neither this nor autoscaling is set."),
+    autoscaling: autoscaling.optional(),
+    resources: resources.optional(),
+    probes: probes.optional(),
+    env: listMap(environmentVariable, "name", { max: 64 })
+      .optional()
+      .describe("Further environment of the runtime's container."),
+  })
+  .meta(
+    rules({
+      rule: "!(has(self.replicas) && has(self.autoscaling))",
+      message: "set replicas or autoscaling, not both",
+      fieldPath: ".autoscaling",
+    }),
+  );
+
+export type Serving = z.infer<typeof serving>;
+export type Autoscaling = z.infer<typeof autoscaling>;
+export type Resources = z.infer<typeof resources>;
+export type Probes = z.infer<typeof probes>;
+export type EnvironmentVariable = z.infer<typeof environmentVariable>;

@@ -1,0 +1,81 @@
+import { z } from "zod";
+import { LOAD_FAILURES } from "../../runtime/contract.ts";
+import { listMap } from "./fields.ts";
+
+/** Why a revision does not serve; the runtime's load failures come first, then what the cluster says of its pods. */
+export const REVISION_REASONS = [
+  ...LOAD_FAILURES,
+  "OutOfMemory",
+  "ImagePull",
+  "Unschedulable",
+  "QuotaExceeded",
+  "CrashLoop",
+  "NotReady",
+  "Starting",
+] as const;
+export type RevisionReason = (typeof REVISION_REASONS)[number];
+
+const condition = z.strictObject({
+  type: z.string(),
+  status: z.enum(["True", "False", "Unknown"]),
+  reason: z.string(),
+  message: z.string(),
+  lastTransitionTime: z.string().meta({ format: "date-time" }),
+  observedGeneration: z.number().int(),
+});
+
+const percent = z.number();
+
+const revision = z.strictObject({
+  revision: z.string().describe("Version name and hash of what makes this revision; the children's names end with it."),
+  version: z.string().describe("Name of the version in the spec."),
+  state: z
+    .enum(["Starting", "Ready", "Serving", "Degraded", "Failed", "Draining"])
+    .describe(
+      "Starting: no pod ready yet. Ready: pods ready, no share. Serving: takes its share. Degraded: serves with fewer pods than asked for. Failed: cannot load or start. Draining: takes no new requests, goes soon.",
+    ),
+  reason: z.enum(REVISION_REASONS).optional().describe("Why it is not (fully) ready."),
+  message: z.string().optional().describe("The reason in words, with what to do."),
+  uri: z.string().optional().describe("Where its model comes from."),
+  image: z.string().optional().describe("The runtime image that it was made with."),
+  replicas: z.number().int(),
+  readyReplicas: z.number().int(),
+  weight: z
+    .strictObject({
+      desired: percent.describe("Percent that the spec asks for."),
+      applied: percent.describe("Percent in the config that the operator has written."),
+      verified: percent.optional().describe("Percent that the data plane was seen to apply; absent while unknown."),
+    })
+    .describe("Shares of the traffic."),
+});
+
+/**
+ * The rollout record: what a restarted operator needs to go on. Its first copy is an annotation of the front Service,
+ * this is the second; the higher sequence wins.
+ */
+const rollout = z
+  .looseObject({ sequence: z.number().int() })
+  .describe("The rollout record, a copy of the front Service's annotation.");
+
+export const status = z
+  .strictObject({
+    observedGeneration: z.number().int().optional(),
+    phase: z
+      .enum(["Pending", "Progressing", "Serving", "Degraded", "Failed", "Suspended"])
+      .optional()
+      .describe("One word for people; the conditions are the truth."),
+    step: z.string().optional().describe("What the running change waits for."),
+    split: z.string().optional().describe("The split in effect, such as v1:80 v2:20."),
+    url: z.string().optional().describe("Where the model answers."),
+    replicas: z.number().int().optional().describe("Pods of all revisions."),
+    readyReplicas: z.number().int().optional().describe("Ready pods of all revisions."),
+    selector: z.string().optional().describe("Label selector of the pods, for the scale subresource."),
+    revisions: listMap(revision, "revision", { max: 64 }).optional(),
+    rollout: rollout.optional(),
+    conditions: listMap(condition, "type", { max: 16 }).optional(),
+  })
+  .describe("What is.");
+
+export type Condition = z.infer<typeof condition>;
+export type RevisionStatus = z.infer<typeof revision>;
+export type ModelDeploymentStatus = z.infer<typeof status>;

@@ -1,0 +1,66 @@
+/**
+ * What the operator and any serving image agree on: docs/runtime-contract.md in code.
+ * The only file of runtime/ that operator/ may import.
+ */
+
+export const HTTP_PORT = 8000;
+
+/** Environment by which a container learns what to serve. */
+export const RUNTIME_ENV = {
+  uri: "MODEL_URI",
+  sha256: "MODEL_SHA256",
+  name: "MODEL_NAME",
+  /** Fallback for `model_version` when metadata.json names none. */
+  version: "MODEL_VERSION",
+  variant: "MODEL_VARIANT",
+  revision: "MODEL_REVISION",
+  port: "PORT",
+  /** Address to listen on; all of them by default. */
+  host: "HOST",
+  /** Folder under which `configmap://NAME` is mounted as NAME/. */
+  configMapRoot: "MODEL_CONFIGMAP_ROOT",
+  terminationMessagePath: "TERMINATION_MESSAGE_PATH",
+  /** Seconds between SIGTERM and the closing of the listener: readiness already fails, answers carry `Connection: close`. */
+  drainSeconds: "DRAIN_SECONDS",
+  /** Writable folder for downloaded artifacts. */
+  cacheDir: "MODEL_CACHE_DIR",
+} as const;
+
+/** Keys of a source's Secret that become environment of the container, by scheme; no other key is passed on. */
+export const CREDENTIAL_KEYS = {
+  s3: [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "S3_FORCE_PATH_STYLE",
+  ],
+  https: ["HTTP_AUTHORIZATION", "HTTP_USERNAME", "HTTP_PASSWORD"],
+} as const;
+
+export const HEALTH_PATH = "/health";
+
+/** Why a model did not load. `docs/runtime-contract.md` says what each asks of the user. */
+export const LOAD_FAILURES = [
+  "ArtifactNotFound",
+  "AccessDenied",
+  "DigestMismatch",
+  "UnsupportedFormat",
+  "UnsupportedSource",
+  "InvalidModel",
+  "SignatureMismatch",
+  "SourceUnavailable",
+  "ArtifactTooLarge",
+  "InvalidConfiguration",
+] as const;
+
+export type LoadFailureReason = (typeof LOAD_FAILURES)[number];
+
+/** Written as one JSON line to the termination message (Kubernetes keeps at most 4096 bytes of it). */
+export interface TerminationMessage {
+  readonly reason: LoadFailureReason;
+  readonly message: string;
+  /** True when only a change of the spec or of the artifact can help; retrying is then slow. */
+  readonly permanent: boolean;
+}

@@ -1,0 +1,33 @@
+/**
+ * Writes the files that are made from code. `--check` writes nothing and fails when one is out of date.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { stringify } from "yaml";
+import { customResourceDefinition } from "../operator/api/crd.ts";
+
+const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
+
+const generated: Record<string, string> = {
+  "crds/modeldeployments.serving.slipway.dev.yaml":
+    "# Generated from operator/api by `npm run generate`. Do not edit.\n" +
+    stringify(customResourceDefinition(), { lineWidth: 120, aliasDuplicateObjects: false }),
+};
+
+const stale: string[] = [];
+for (const [path, text] of Object.entries(generated)) {
+  const current = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw error;
+  });
+  if (current === text) continue;
+  if (values.check) stale.push(path);
+  else {
+    await writeFile(path, text);
+    console.log(`wrote ${path}`);
+  }
+}
+if (stale.length > 0) {
+  console.error(`out of date: ${stale.join(", ")}; run: npm run generate`);
+  process.exitCode = 1;
+}
