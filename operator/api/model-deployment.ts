@@ -29,10 +29,10 @@ const version = z.strictObject({
     )
     .describe("Name of the version, unique in this object; answers carry it as model_variant."),
   weight: int(0, 100)
-    .optional()
+    .exactOptional()
     .describe("Percent of the traffic. All weights sum to 100; omitted when there is one version."),
   source,
-  serving: serving.optional().describe("What differs from spec.serving for this version."),
+  serving: serving.exactOptional().describe("What differs from spec.serving for this version."),
 });
 
 const traffic = z.strictObject({
@@ -45,21 +45,21 @@ const traffic = z.strictObject({
         .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/)
         .describe("Request header that names the user, such as x-user-id."),
     })
-    .optional()
+    .exactOptional()
     .describe("The same user always gets the same version. Requests without the header are split at random."),
   service: z
     .strictObject({
       type: z
         .enum(["ClusterIP", "NodePort", "LoadBalancer"])
-        .optional()
+        .exactOptional()
         .describe("Type of the front Service; ClusterIP when omitted."),
-      port: int(1, 65_535).optional().describe("Port of the front Service; 80 when omitted."),
+      port: int(1, 65_535).exactOptional().describe("Port of the front Service; 80 when omitted."),
       annotations: z
         .record(z.string(), z.string())
-        .optional()
+        .exactOptional()
         .describe("Annotations of the front Service, such as a cloud load balancer's."),
     })
-    .optional()
+    .exactOptional()
     .describe("The Service that clients use; it bears the object's name."),
 });
 
@@ -79,14 +79,14 @@ export const spec = z
           },
         ),
       )
-      .optional()
+      .exactOptional()
       .describe("The model's versions and the share of the traffic that each gets."),
-    source: source.optional().describe("Short form of a single version named v1."),
-    serving: serving.optional().describe("How each version is served."),
-    traffic: traffic.optional().describe("How requests reach the versions."),
+    source: source.exactOptional().describe("Short form of a single version named v1."),
+    serving: serving.exactOptional().describe("How each version is served."),
+    traffic: traffic.exactOptional().describe("How requests reach the versions."),
     suspend: z
       .boolean()
-      .optional()
+      .exactOptional()
       .describe("While true the operator changes nothing that belongs to this object; what serves goes on serving."),
   })
   .meta(

@@ -4,10 +4,10 @@ import { int, listMap, quantity, rules } from "./fields.ts";
 
 const autoscaling = z
   .strictObject({
-    minReplicas: int(1, 10_000).optional().describe("Fewest replicas of this version; 1 when omitted."),
+    minReplicas: int(1, 10_000).exactOptional().describe("Fewest replicas of this version; 1 when omitted."),
     maxReplicas: int(1, 10_000).describe("Most replicas of this version."),
     targetCPUUtilizationPercentage: int(1, 1_000)
-      .optional()
+      .exactOptional()
       .describe("Average CPU use over the pods, in percent of their CPU request, that the HPA holds; 80 when omitted."),
   })
   .meta(
@@ -23,25 +23,25 @@ const quantities = z.record(z.string(), quantity);
 
 const resources = z
   .strictObject({
-    requests: quantities.optional().describe("What the scheduler sets aside for each pod."),
-    limits: quantities.optional().describe("What each pod may use at most."),
+    requests: quantities.exactOptional().describe("What the scheduler sets aside for each pod."),
+    limits: quantities.exactOptional().describe("What each pod may use at most."),
   })
   .describe("CPU, memory and extended resources of each pod, as in a container's `resources`.");
 
 const probe = {
-  initialDelaySeconds: int(0, 3_600).optional().describe("Seconds from the container's start to the first probe."),
-  periodSeconds: int(1, 3_600).optional().describe("Seconds between probes."),
-  timeoutSeconds: int(1, 3_600).optional().describe("Seconds after which an unanswered probe has failed."),
-  failureThreshold: int(1, 10_000).optional().describe("Failures in a row that count."),
+  initialDelaySeconds: int(0, 3_600).exactOptional().describe("Seconds from the container's start to the first probe."),
+  periodSeconds: int(1, 3_600).exactOptional().describe("Seconds between probes."),
+  timeoutSeconds: int(1, 3_600).exactOptional().describe("Seconds after which an unanswered probe has failed."),
+  failureThreshold: int(1, 10_000).exactOptional().describe("Failures in a row that count."),
 };
 const probes = z
   .strictObject({
     ...probe,
-    readiness: z.strictObject(probe).optional().describe("Fields that differ for the readiness probe."),
-    liveness: z.strictObject(probe).optional().describe("Fields that differ for the liveness probe."),
+    readiness: z.strictObject(probe).exactOptional().describe("Fields that differ for the readiness probe."),
+    liveness: z.strictObject(probe).exactOptional().describe("Fields that differ for the liveness probe."),
     startup: z
       .strictObject(probe)
-      .optional()
+      .exactOptional()
       .describe("Fields of the startup probe, which by default gives a model an hour to load."),
   })
   .describe("Probes of GET /health. Fields at the top count for readiness and liveness alike.");
@@ -50,7 +50,7 @@ const keyRef = (what: string) =>
   z.strictObject({
     name: z.string().min(1).max(253).describe(`Name of the ${what}.`),
     key: z.string().min(1).max(253).describe(`Key in the ${what}.`),
-    optional: z.boolean().optional().describe("Whether the pod starts without it."),
+    optional: z.boolean().exactOptional().describe("Whether the pod starts without it."),
   });
 
 const reserved = Object.values(RUNTIME_ENV);
@@ -68,14 +68,16 @@ const environmentVariable = z
         }),
       )
       .describe("Name of the variable."),
-    value: z.string().max(8_192).optional().describe("Its value."),
+    value: z.string().max(8_192).exactOptional().describe("Its value."),
     valueFrom: z
       .strictObject({
-        secretKeyRef: keyRef("Secret").optional().describe("A key of a Secret in the object's namespace."),
-        configMapKeyRef: keyRef("ConfigMap").optional().describe("A key of a ConfigMap in the object's namespace."),
+        secretKeyRef: keyRef("Secret").exactOptional().describe("A key of a Secret in the object's namespace."),
+        configMapKeyRef: keyRef("ConfigMap")
+          .exactOptional()
+          .describe("A key of a ConfigMap in the object's namespace."),
         fieldRef: z
           .strictObject({ fieldPath: z.string().min(1).max(253).describe("Path of the field, such as status.podIP.") })
-          .optional()
+          .exactOptional()
           .describe("A field of the pod."),
       })
       .meta(
@@ -84,7 +86,7 @@ const environmentVariable = z
           message: "set exactly one of secretKeyRef, configMapKeyRef, fieldRef",
         }),
       )
-      .optional()
+      .exactOptional()
       .describe("Where the value comes from."),
   })
   .meta(
@@ -96,12 +98,14 @@ const environmentVariable = z
 
 export const serving = z
   .strictObject({
-    replicas: int(1, 10_000).optional().describe("Pods of each version; 1 when neither this nor autoscaling is set."),
-    autoscaling: autoscaling.optional(),
-    resources: resources.optional(),
-    probes: probes.optional(),
+    replicas: int(1, 10_000)
+      .exactOptional()
+      .describe("Pods of each version; 1 when neither this nor autoscaling is set."),
+    autoscaling: autoscaling.exactOptional(),
+    resources: resources.exactOptional(),
+    probes: probes.exactOptional(),
     env: listMap(environmentVariable, "name", { max: 64 })
-      .optional()
+      .exactOptional()
       .describe("Further environment of the runtime's container."),
   })
   .meta(

@@ -40,11 +40,11 @@ export const source = z
       .describe(
         "Where the model is: s3://bucket/prefix/, https://host/model.onnx, configmap://name, or file:///path inside the image or a mount. A folder holds model.onnx and, optionally, preprocessor.onnx, metadata.json and golden.json.",
       ),
-    secretRef: secretRef.optional(),
+    secretRef: secretRef.exactOptional(),
     sha256: z
       .string()
       .regex(/^[0-9a-f]{64}$/)
-      .optional()
+      .exactOptional()
       .describe(
         "Expected digest (lower-case hex) of the file, or of the folder as docs/runtime-contract.md defines it.",
       ),

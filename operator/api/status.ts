@@ -34,17 +34,19 @@ const revision = z.strictObject({
     .describe(
       "Starting: no pod ready yet. Ready: pods ready, no share. Serving: takes its share. Degraded: serves with fewer pods than asked for. Failed: cannot load or start. Draining: takes no new requests, goes soon.",
     ),
-  reason: z.enum(REVISION_REASONS).optional().describe("Why it is not (fully) ready."),
-  message: z.string().optional().describe("The reason in words, with what to do."),
-  uri: z.string().optional().describe("Where its model comes from."),
-  image: z.string().optional().describe("The runtime image that it was made with."),
+  reason: z.enum(REVISION_REASONS).exactOptional().describe("Why it is not (fully) ready."),
+  message: z.string().exactOptional().describe("The reason in words, with what to do."),
+  uri: z.string().exactOptional().describe("Where its model comes from."),
+  image: z.string().exactOptional().describe("The runtime image that it was made with."),
   replicas: z.number().int(),
   readyReplicas: z.number().int(),
   weight: z
     .strictObject({
       desired: percent.describe("Percent that the spec asks for."),
       applied: percent.describe("Percent in the config that the operator has written."),
-      verified: percent.optional().describe("Percent that the data plane was seen to apply; absent while unknown."),
+      verified: percent
+        .exactOptional()
+        .describe("Percent that the data plane was seen to apply; absent while unknown."),
     })
     .describe("Shares of the traffic."),
 });
@@ -59,20 +61,20 @@ const rollout = z
 
 export const status = z
   .strictObject({
-    observedGeneration: z.number().int().optional(),
+    observedGeneration: z.number().int().exactOptional(),
     phase: z
       .enum(["Pending", "Progressing", "Serving", "Degraded", "Failed", "Suspended"])
-      .optional()
+      .exactOptional()
       .describe("One word for people; the conditions are the truth."),
-    step: z.string().optional().describe("What the running change waits for."),
-    split: z.string().optional().describe("The split in effect, such as v1:80 v2:20."),
-    url: z.string().optional().describe("Where the model answers."),
-    replicas: z.number().int().optional().describe("Pods of all revisions."),
-    readyReplicas: z.number().int().optional().describe("Ready pods of all revisions."),
-    selector: z.string().optional().describe("Label selector of the pods, for the scale subresource."),
-    revisions: listMap(revision, "revision", { max: 64 }).optional(),
-    rollout: rollout.optional(),
-    conditions: listMap(condition, "type", { max: 16 }).optional(),
+    step: z.string().exactOptional().describe("What the running change waits for."),
+    split: z.string().exactOptional().describe("The split in effect, such as v1:80 v2:20."),
+    url: z.string().exactOptional().describe("Where the model answers."),
+    replicas: z.number().int().exactOptional().describe("Pods of all revisions."),
+    readyReplicas: z.number().int().exactOptional().describe("Ready pods of all revisions."),
+    selector: z.string().exactOptional().describe("Label selector of the pods, for the scale subresource."),
+    revisions: listMap(revision, "revision", { max: 64 }).exactOptional(),
+    rollout: rollout.exactOptional(),
+    conditions: listMap(condition, "type", { max: 16 }).exactOptional(),
   })
   .describe("What is.");
 

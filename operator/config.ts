@@ -1,0 +1,117 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+
+/** Everything that can be set from outside, read once. */
+export interface OperatorConfig {
+  /** Namespaces to watch; all of them when none is named. */
+  readonly namespaces: readonly string[] | "all";
+  readonly runtimeImage: string;
+  readonly routerImage: string;
+  readonly scaleDownDelaySeconds: number;
+  readonly workers: number;
+  /** Where the Lease is; undefined: this process is the only one. */
+  readonly leaderElection: { readonly namespace: string } | undefined;
+  /** This replica among others, in the Lease and in Events. */
+  readonly identity: string;
+  readonly bindAddress: string;
+  readonly healthPort: number;
+  readonly metricsPort: number;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+}
+
+interface Options {
+  watchNamespaces?: string[];
+  runtimeImage: string;
+  routerImage: string;
+  scaleDownDelay: number;
+  workers: number;
+  leaderElect: boolean;
+  leaderElectNamespace: string;
+  identity: string;
+  bindAddress: string;
+  healthPort: number;
+  metricsPort: number;
+  logLevel: OperatorConfig["logLevel"];
+}
+
+/** From arguments, else from the environment variable beside each, else the default. Ends the process for --help. */
+export function readConfig(argv: readonly string[], hostname: string): OperatorConfig {
+  const options = command(hostname).parse(argv).opts<Options>();
+  const { watchNamespaces, scaleDownDelay, leaderElect, leaderElectNamespace, ...rest } = options;
+  return Object.freeze({
+    ...rest,
+    namespaces: watchNamespaces ?? "all",
+    scaleDownDelaySeconds: scaleDownDelay,
+    leaderElection: leaderElect ? { namespace: leaderElectNamespace } : undefined,
+  });
+}
+
+function command(hostname: string): Command {
+  const option = (flags: string, what: string, variable: string): Option => new Option(flags, what).env(variable);
+  return new Command("slipway-operator")
+    .description("Reconciles ModelDeployments. The cluster is the one of KUBECONFIG, or the one that it runs in.")
+    .addOption(
+      option("--watch-namespaces <names>", "comma-separated; all when omitted", "WATCH_NAMESPACES").argParser(names),
+    )
+    .addOption(
+      option("--runtime-image <image>", "image of revisions to be made", "RUNTIME_IMAGE").default(
+        "ghcr.io/slipway-dev/slipway-runtime:0.1.0",
+      ),
+    )
+    .addOption(
+      option("--router-image <image>", "image of routers to be made", "ROUTER_IMAGE").default(
+        "envoyproxy/envoy:distroless-v1.40.0",
+      ),
+    )
+    .addOption(
+      option(
+        "--scale-down-delay <seconds>",
+        "how long a revision keeps its pods after it lost its last share",
+        "SCALE_DOWN_DELAY",
+      )
+        .argParser(seconds)
+        .default(30),
+    )
+    .addOption(option("--workers <count>", "objects reconciled at once", "WORKERS").argParser(count).default(8))
+    .addOption(option("--leader-elect", "let one of several replicas work, by a Lease", "LEADER_ELECT").default(false))
+    .addOption(option("--leader-elect-namespace <name>", "where the Lease is", "POD_NAMESPACE").default("default"))
+    .addOption(option("--identity <name>", "of this replica, in the Lease and in Events", "POD_NAME").default(hostname))
+    .addOption(option("--bind-address <address>", "for health and metrics", "BIND_ADDRESS").default("0.0.0.0"))
+    .addOption(
+      option("--health-port <port>", "/healthz and /readyz; 0 takes a free one", "HEALTH_PORT")
+        .argParser(port)
+        .default(8081),
+    )
+    .addOption(
+      option("--metrics-port <port>", "/metrics; 0 takes a free one", "METRICS_PORT").argParser(port).default(8080),
+    )
+    .addOption(
+      option("--log-level <level>", "what to log", "LOG_LEVEL")
+        .choices(["debug", "info", "warn", "error"])
+        .default("info"),
+    );
+}
+
+function names(text: string): string[] {
+  const list = text.split(",").map((name) => name.trim());
+  const wrong = list.find((name) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name));
+  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is no namespace's name.`);
+  return list;
+}
+
+function seconds(text: string): number {
+  return number(text, 0, 86_400);
+}
+
+function count(text: string): number {
+  return number(text, 1, 256);
+}
+
+function port(text: string): number {
+  return number(text, 0, 65_535);
+}
+
+function number(text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= least && value <= most) return value;
+  throw new InvalidArgumentError(`Give a number from ${least} to ${most}.`);
+}

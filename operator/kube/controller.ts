@@ -1,0 +1,83 @@
+import type { Clock } from "./clock.ts";
+import { isConflict } from "./errors.ts";
+import type { Log } from "./log.ts";
+import { formatKey, parseKey, type ObjectKey } from "./objects.ts";
+import type { WorkQueue } from "./work-queue.ts";
+
+/** What a reconcile wants next: nothing until something changes, or another look after a while. */
+export interface ReconcileResult {
+  requeueAfterMs?: number;
+}
+
+export type ReconcileOutcome = "success" | "error" | "requeue_after";
+
+/** Named as the metrics that controller-runtime's dashboards know (controller_runtime_*). */
+export interface ControllerMetrics {
+  workers(count: number): void;
+  activeWorkers(count: number): void;
+  reconciled(outcome: ReconcileOutcome, seconds: number): void;
+}
+
+export interface ControllerOptions {
+  queue: WorkQueue;
+  reconcile: (key: ObjectKey) => Promise<ReconcileResult>;
+  workers: number;
+  clock: Clock;
+  log: Log;
+  metrics?: ControllerMetrics;
+}
+
+/** Workers that take keys from the queue and reconcile them: a failure is logged and retried with backoff. */
+export class Controller {
+  readonly #options: ControllerOptions;
+  #activeWorkers = 0;
+  #stopping = false;
+  #workers: Promise<void>[] = [];
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    options.metrics?.workers(options.workers);
+  }
+
+  enqueue(key: ObjectKey): void {
+    this.#options.queue.add(formatKey(key));
+  }
+
+  start(): void {
+    this.#workers = Array.from({ length: this.#options.workers }, () => this.#work());
+  }
+
+  /** Resolves when the reconciles under way have ended; those not begun are left: the next start lists everything anyway. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all([this.#options.queue.shutDown(), ...this.#workers]);
+  }
+
+  async #work(): Promise<void> {
+    const { queue, metrics } = this.#options;
+    for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
+      metrics?.activeWorkers(++this.#activeWorkers);
+      if (!this.#stopping) await this.#reconcile(key);
+      metrics?.activeWorkers(--this.#activeWorkers);
+      queue.done(key);
+    }
+  }
+
+  async #reconcile(key: string): Promise<void> {
+    const { queue, reconcile, clock, log, metrics } = this.#options;
+    const started = clock.monotonic();
+    const finished = (outcome: ReconcileOutcome) => metrics?.reconciled(outcome, (clock.monotonic() - started) / 1000);
+    try {
+      const { requeueAfterMs } = await reconcile(parseKey(key));
+      queue.forget(key);
+      if (requeueAfterMs !== undefined) queue.addAfter(key, requeueAfterMs);
+      finished(requeueAfterMs === undefined ? "success" : "requeue_after");
+    } catch (error) {
+      queue.addRateLimited(key);
+      finished("error");
+      const fields = { key, err: error, retries: queue.retries(key) };
+      if (isConflict(error)) log.debug(fields, "object changed during its reconcile, which will be repeated");
+      else log.error(fields, "reconcile failed, will be retried");
+    }
+  }
+}

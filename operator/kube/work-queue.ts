@@ -1,0 +1,143 @@
+import type { Clock } from "./clock.ts";
+import { RetryLimiter } from "./retry-limiter.ts";
+
+/** Named as the metrics that controller-runtime's dashboards know (workqueue_*). Durations are in seconds. */
+export interface WorkQueueMetrics {
+  depth(keys: number): void;
+  added(): void;
+  retried(): void;
+  queued(seconds: number): void;
+  worked(seconds: number): void;
+  /** Given once: asks, whenever metrics are read, for how long the keys now being processed have been so. */
+  running(durations: () => number[]): void;
+}
+
+export interface WorkQueueOptions {
+  clock: Clock;
+  metrics?: WorkQueueMetrics;
+  limiter?: RetryLimiter;
+}
+
+/**
+ * Keys waiting for a worker, after client-go's work queue: a key stands in it once however often it is added, no two
+ * workers hold the same key, and a key that is added while a worker holds it comes again when that one is done.
+ */
+export class WorkQueue {
+  readonly #clock: Clock;
+  readonly #metrics: WorkQueueMetrics | undefined;
+  readonly #limiter: RetryLimiter;
+  /** Insertion order is the order of service; the value is when the key was queued. */
+  readonly #queued = new Map<string, number>();
+  readonly #processing = new Map<string, { since: number; addedAgain: boolean }>();
+  readonly #delayed = new Map<string, { due: number; timer: Disposable }>();
+  readonly #waitingWorkers: ((key: string | undefined) => void)[] = [];
+  readonly #drained = Promise.withResolvers<void>();
+  #shuttingDown = false;
+
+  constructor({ clock, metrics, limiter = new RetryLimiter(clock) }: WorkQueueOptions) {
+    this.#clock = clock;
+    this.#metrics = metrics;
+    this.#limiter = limiter;
+    metrics?.running(() => [...this.#processing.values()].map(({ since }) => secondsBetween(since, clock.monotonic())));
+  }
+
+  /** Keys that wait for a worker; neither those held by one nor those whose time has not come. */
+  get length(): number {
+    return this.#queued.size;
+  }
+
+  add(key: string): void {
+    if (this.#shuttingDown || this.#queued.has(key)) return;
+    const held = this.#processing.get(key);
+    if (held?.addedAgain) return;
+    this.#metrics?.added();
+    if (held) held.addedAgain = true;
+    else this.#enqueue(key);
+  }
+
+  /** Adds the key after `ms`, unless it is already due earlier. */
+  addAfter(key: string, ms: number): void {
+    if (this.#shuttingDown) return;
+    if (ms <= 0) {
+      this.add(key);
+      return;
+    }
+    const due = this.#clock.monotonic() + ms;
+    const delayed = this.#delayed.get(key);
+    if (delayed && delayed.due <= due) return;
+    delayed?.timer[Symbol.dispose]();
+    const timer = this.#clock.setTimeout(() => {
+      this.#delayed.delete(key);
+      this.add(key);
+    }, ms);
+    this.#delayed.set(key, { due, timer });
+  }
+
+  /** Adds the key after its backoff, which grows with each call until `forget`. */
+  addRateLimited(key: string): void {
+    if (this.#shuttingDown) return;
+    this.#metrics?.retried();
+    this.addAfter(key, this.#limiter.delay(key));
+  }
+
+  /** The key succeeded: its next failure is its first. */
+  forget(key: string): void {
+    this.#limiter.forget(key);
+  }
+
+  /** How often the key was retried since it last succeeded. */
+  retries(key: string): number {
+    return this.#limiter.retries(key);
+  }
+
+  /** The next key, for the caller alone until it calls `done`; undefined once the queue has shut down and is empty. */
+  async take(): Promise<string | undefined> {
+    const [key] = this.#queued.keys();
+    if (key !== undefined) return this.#hand(key);
+    if (this.#shuttingDown) return undefined;
+    return new Promise((resolve) => this.#waitingWorkers.push(resolve));
+  }
+
+  done(key: string): void {
+    const held = this.#processing.get(key);
+    if (held === undefined) return;
+    this.#processing.delete(key);
+    this.#metrics?.worked(secondsBetween(held.since, this.#clock.monotonic()));
+    if (held.addedAgain) this.#enqueue(key);
+    this.#settleDrained();
+  }
+
+  /** Takes no more keys, hands out those that it has, and resolves when the last is done. */
+  async shutDown(): Promise<void> {
+    this.#shuttingDown = true;
+    for (const { timer } of this.#delayed.values()) timer[Symbol.dispose]();
+    this.#delayed.clear();
+    for (const worker of this.#waitingWorkers.splice(0)) worker(undefined);
+    this.#settleDrained();
+    await this.#drained.promise;
+  }
+
+  #enqueue(key: string): void {
+    this.#queued.set(key, this.#clock.monotonic());
+    this.#metrics?.depth(this.#queued.size);
+    const worker = this.#waitingWorkers.shift();
+    if (worker) worker(this.#hand(key));
+  }
+
+  #hand(key: string): string {
+    const now = this.#clock.monotonic();
+    this.#metrics?.queued(secondsBetween(this.#queued.get(key) ?? now, now));
+    this.#queued.delete(key);
+    this.#metrics?.depth(this.#queued.size);
+    this.#processing.set(key, { since: now, addedAgain: false });
+    return key;
+  }
+
+  #settleDrained(): void {
+    if (this.#shuttingDown && this.#queued.size === 0 && this.#processing.size === 0) this.#drained.resolve();
+  }
+}
+
+function secondsBetween(startMs: number, endMs: number): number {
+  return (endMs - startMs) / 1000;
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+import { hostname } from "node:os";
+import { KubeConfig } from "@kubernetes/client-node";
+import { readConfig } from "./config.ts";
+import { systemClock } from "./kube/clock.ts";
+import { createLogger } from "./observability/logger.ts";
+import { startOperator } from "./operator.ts";
+
+const config = readConfig(process.argv, hostname());
+const log = createLogger(config.logLevel);
+const kubeConfig = new KubeConfig();
+kubeConfig.loadFromDefault();
+
+const operator = await startOperator({
+  kubeConfig,
+  config,
+  clock: systemClock,
+  log,
+  onLeadershipLost: (reason) => {
+    log.error({ reason }, "leadership lost, ending at once");
+    process.exit(1);
+  },
+});
+
+let isStopping = false;
+for (const signal of ["SIGTERM", "SIGINT"] as const)
+  process.on(signal, () => {
+    if (isStopping) return;
+    isStopping = true;
+    log.info({ signal }, "stopping");
+    operator.stop().then(
+      () => log.info({}, "stopped"),
+      (error: unknown) => {
+        log.error({ err: error }, "not stopped cleanly");
+        process.exitCode = 1;
+      },
+    );
+  });

@@ -1,0 +1,127 @@
+import { randomBytes } from "node:crypto";
+import type { KubeConfig } from "@kubernetes/client-node";
+import type { OperatorConfig } from "./config.ts";
+import type { Clock } from "./kube/clock.ts";
+import { Controller } from "./kube/controller.ts";
+import { EventRecorder } from "./kube/events.ts";
+import { LeaderElector } from "./kube/leader-election.ts";
+import type { Log } from "./kube/log.ts";
+import { KubeTransport } from "./kube/transport.ts";
+import { WorkQueue } from "./kube/work-queue.ts";
+import { startHealthServer } from "./observability/health-server.ts";
+import { createMetrics } from "./observability/metrics.ts";
+import { Cluster } from "./reconcile/cluster.ts";
+import { Reconciler } from "./reconcile/reconciler.ts";
+import { readRouters } from "./reconcile/router-reader.ts";
+import { World } from "./reconcile/world.ts";
+
+export interface OperatorDependencies {
+  readonly kubeConfig: KubeConfig;
+  readonly config: OperatorConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Another replica may lead now: the process must end without another write. */
+  readonly onLeadershipLost: (reason: string) => void;
+}
+
+export interface Operator {
+  readonly healthPort: number;
+  readonly metricsPort: number;
+  /** Ends the reconciles under way, then hands the lease over. */
+  stop(): Promise<void>;
+}
+
+const NAME = "modeldeployment";
+/** A net under the watches: every object is looked at again this often. */
+const RESYNC_MS = 10 * 60_000;
+
+/** Wires everything together. Resolves once health is served; caches sync and the lease is won in the background. */
+export async function startOperator(dependencies: OperatorDependencies): Promise<Operator> {
+  const { kubeConfig, config, clock, log } = dependencies;
+  const metrics = createMetrics();
+  const transport = new KubeTransport(kubeConfig, { userAgent: "slipway-operator", metrics: metrics.transport, clock });
+  const elector = electorOf(dependencies, transport, metrics.leaderElection(NAME));
+  const client = elector === undefined ? transport : transport.fenced(elector.fence);
+
+  const world = new World({ client: transport, namespaces: config.namespaces, clock, log });
+  const events = new EventRecorder({ client, component: "slipway-operator", instance: config.identity, clock, log });
+  const reconciler = new Reconciler({
+    world,
+    cluster: new Cluster(client, (written) => world.remember(written)),
+    readRouters: (pods) => readRouters(pods, log),
+    events,
+    settings: {
+      runtimeImage: config.runtimeImage,
+      routerImage: config.routerImage,
+      scaleDownDelayMs: config.scaleDownDelaySeconds * 1000,
+    },
+    clock,
+    log,
+  });
+  const controller = new Controller({
+    queue: new WorkQueue({ clock, metrics: metrics.workQueue(NAME) }),
+    reconcile: (key) => reconciler.reconcile(key),
+    workers: config.workers,
+    clock,
+    log,
+    metrics: metrics.controller(NAME),
+  });
+  world.onChange((key) => controller.enqueue(key));
+  const health = await startHealthServer({
+    host: config.bindAddress,
+    healthPort: config.healthPort,
+    metricsPort: config.metricsPort,
+    livenessChecks: {},
+    readinessChecks: { caches: () => (world.hasSynced ? undefined : "caches are not synced yet") },
+    registry: metrics.registry,
+  });
+
+  world.start();
+  elector?.start();
+  const work = startWork(world, elector, controller, log);
+  const resync = setInterval(() => world.keys().forEach((key) => controller.enqueue(key)), RESYNC_MS);
+  log.info({ ...health, close: undefined, namespaces: config.namespaces }, "operator started");
+  return {
+    ...health,
+    stop: async () => {
+      clearInterval(resync);
+      work.abandon();
+      await controller.stop();
+      await events.stop();
+      await elector?.release();
+      await world.stop();
+      await health.close();
+      await transport.close();
+    },
+  };
+}
+
+/** Reconciling begins when all caches are full and, with leader election, the lease is held. */
+function startWork(world: World, elector: LeaderElector | undefined, controller: Controller, log: Log) {
+  let isAbandoned = false;
+  const begin = async (): Promise<void> => {
+    await Promise.all([world.synced(), elector?.acquired()]);
+    if (isAbandoned) return;
+    controller.start();
+    log.info({ objects: world.keys().length }, "caches synced, reconciling");
+  };
+  void begin();
+  return { abandon: () => (isAbandoned = true) };
+}
+
+function electorOf(
+  { config, clock, log, onLeadershipLost }: OperatorDependencies,
+  client: KubeTransport,
+  metrics: { leading(isLeader: boolean): void },
+): LeaderElector | undefined {
+  if (config.leaderElection === undefined) return undefined;
+  return new LeaderElector({
+    client,
+    lease: { namespace: config.leaderElection.namespace, name: "slipway-operator" },
+    identity: `${config.identity}-${randomBytes(4).toString("hex")}`,
+    onLost: onLeadershipLost,
+    clock,
+    log,
+    metrics,
+  });
+}

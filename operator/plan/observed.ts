@@ -1,0 +1,31 @@
+import type { RolloutRecord } from "./record.ts";
+
+/** What the caches and the routers say of one ModelDeployment's children: all that planning may look at. */
+export interface Observed {
+  readonly record: RolloutRecord | undefined;
+  /** Revisions that have a Deployment, by id. */
+  readonly revisions: ReadonlyMap<string, ObservedReplicas>;
+  readonly routers: ObservedRouters;
+}
+
+/** Counts of a Deployment, zero while its controller has not seen the newest generation. */
+export interface ObservedReplicas {
+  /** What the Deployment asks for now: under an HPA, what that HPA has decided. */
+  readonly wanted: number;
+  readonly ready: number;
+}
+
+export interface ObservedRouters {
+  readonly replicas: ObservedReplicas | undefined;
+  /** Router pods that are ready, thus in the front Service's endpoints. */
+  readonly ready: readonly ObservedRouter[];
+}
+
+/** What a router's status port said; undefined fields when it did not answer. */
+export interface ObservedRouter {
+  readonly pod: string;
+  readonly clustersVersion?: string;
+  readonly routesHash?: string;
+  /** Hosts that pass its health check, by revision. */
+  readonly healthyHosts: ReadonlyMap<string, number>;
+}

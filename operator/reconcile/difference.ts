@@ -1,0 +1,49 @@
+import { createHash } from "node:crypto";
+import { ANNOTATIONS } from "../api/names.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import { canonicalJson } from "../plan/revision.ts";
+
+/** The child with a digest of everything that we want of it. */
+export function withDesiredDigest<T extends KubeObject>(child: T): T {
+  const digest = createHash("sha256").update(canonicalJson(child)).digest("hex").slice(0, 16);
+  const annotations = { ...child.metadata.annotations, [ANNOTATIONS.desired]: digest };
+  return { ...child, metadata: { ...child.metadata, annotations } };
+}
+
+/**
+ * Whether a write would change the observed object. What others added to it is theirs; a field that we no longer want is
+ * seen by the digest, and a field that someone changed by its value.
+ */
+export function needsApply(desired: KubeObject, observed: KubeObject): boolean {
+  return !includes(observed, desired);
+}
+
+/** Keys by which server-side apply tells the items of a list apart, in the lists that we write. */
+const MERGE_KEYS = ["name", "uid", "containerPort", "port", "mountPath", "topologyKey", "type"] as const;
+
+function includes(observed: unknown, desired: unknown): boolean {
+  if (Array.isArray(desired)) return Array.isArray(observed) && includesItems(observed, desired);
+  if (typeof desired !== "object" || desired === null) return observed === desired;
+  if (typeof observed !== "object" || observed === null) return isEmpty(desired) && observed === undefined;
+  return Object.entries(desired).every(
+    ([field, value]) => value === undefined || includes((observed as Record<string, unknown>)[field], value),
+  );
+}
+
+function includesItems(observed: readonly unknown[], desired: readonly unknown[]): boolean {
+  const key = MERGE_KEYS.find((name) => desired.every((item) => valueOf(item, name) !== undefined));
+  if (key === undefined)
+    return observed.length === desired.length && desired.every((item, index) => includes(observed[index], item));
+  return desired.every((item) => {
+    const twin = observed.find((other) => valueOf(other, key) === valueOf(item, key));
+    return twin !== undefined && includes(twin, item);
+  });
+}
+
+function valueOf(item: unknown, key: string): unknown {
+  return typeof item === "object" && item !== null ? (item as Record<string, unknown>)[key] : undefined;
+}
+
+function isEmpty(value: object): boolean {
+  return Object.keys(value).length === 0;
+}

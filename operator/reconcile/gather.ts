@@ -1,0 +1,77 @@
+import type { V1Deployment, V1Service } from "@kubernetes/client-node";
+import { ANNOTATIONS, COMPONENTS, LABELS } from "../api/names.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import type { ObservedReplicas, ObservedRouter } from "../plan/observed.ts";
+import { newestRecord } from "../plan/record.ts";
+import type { RolloutRecord } from "../plan/record.ts";
+import type { Facts } from "../status/facts.ts";
+import { isReady } from "../status/pod-failure.ts";
+import { ownershipOf } from "./ownership.ts";
+import type { Pod, Sighting } from "./world.ts";
+
+type Deployment = V1Deployment & KubeObject;
+
+/** The facts of planning and status, from what was seen of the object's own children. */
+export function gather(sighting: Sighting, routers: readonly ObservedRouter[]): Facts {
+  const own = sighting.children.filter((child) => ownershipOf(child, sighting.object) !== "Foreign");
+  const deployments = own.filter((child): child is Deployment => child.kind === "Deployment");
+  const revisions = deployments.filter((child) => revisionOf(child) !== undefined);
+  const routerDeployment = deployments.find((child) => componentOf(child) === COMPONENTS.router);
+  const front = own.find((child) => child.kind === "Service" && componentOf(child) === COMPONENTS.front);
+  return {
+    record: rolloutRecord(front, sighting.object),
+    revisions: new Map(revisions.map((child) => [revisionOf(child) ?? "", replicasOf(child)])),
+    routers: { replicas: routerDeployment && replicasOf(routerDeployment), ready: routers },
+    pods: Map.groupBy(
+      sighting.pods.filter((pod) => componentOf(pod) === COMPONENTS.revision),
+      (pod) => revisionOf(pod) ?? "",
+    ),
+    routerPods: sighting.pods.filter((pod) => componentOf(pod) === COMPONENTS.router),
+    deploymentConditions: new Map(revisions.map((child) => [revisionOf(child) ?? "", child.status?.conditions ?? []])),
+    loadBalancer: loadBalancer(front),
+  };
+}
+
+/** Router pods that get requests: ready, and not on their way out. */
+export function readyRouterPods({ pods }: Sighting): Pod[] {
+  return pods.filter(
+    (pod) => componentOf(pod) === COMPONENTS.router && isReady(pod) && pod.status?.podIP !== undefined,
+  );
+}
+
+function replicasOf({ spec, status, metadata }: Deployment): ObservedReplicas {
+  const isCurrent = (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+  return {
+    wanted: spec?.replicas ?? 1,
+    ready: isCurrent ? Math.min(status?.readyReplicas ?? 0, spec?.replicas ?? 1) : 0,
+  };
+}
+
+function rolloutRecord(front: KubeObject | undefined, object: KubeObject): RolloutRecord | undefined {
+  const annotation = front?.metadata.annotations?.[ANNOTATIONS.record];
+  const { status } = object as KubeObject & { status?: { rollout?: unknown } };
+  return newestRecord([annotation === undefined ? undefined : fromJson(annotation), status?.rollout]);
+}
+
+/** Text that is no JSON is as good as none: the other copy counts. */
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function loadBalancer(front: KubeObject | undefined): Facts["loadBalancer"] {
+  const [ingress] = (front as V1Service | undefined)?.status?.loadBalancer?.ingress ?? [];
+  const host = ingress?.hostname ?? ingress?.ip;
+  return host === undefined ? undefined : { host };
+}
+
+function componentOf({ metadata }: KubeObject): string | undefined {
+  return metadata.labels?.[LABELS.component];
+}
+
+function revisionOf({ metadata }: KubeObject): string | undefined {
+  return metadata.labels?.[LABELS.revision];
+}

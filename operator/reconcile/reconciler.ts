@@ -1,0 +1,149 @@
+import type { KubernetesObject } from "@kubernetes/client-node";
+import { ANNOTATIONS, childNames } from "../api/names.ts";
+import { parseModelDeployment } from "../api/parse.ts";
+import type { ModelDeploymentStatus } from "../api/status.ts";
+import type { Clock } from "../kube/clock.ts";
+import type { ReconcileResult } from "../kube/controller.ts";
+import type { EventContent } from "../kube/events.ts";
+import type { Log } from "../kube/log.ts";
+import type { KubeObject, ObjectKey } from "../kube/objects.ts";
+import type { ObservedRouter } from "../plan/observed.ts";
+import { planRollout } from "../plan/plan-rollout.ts";
+import type { Plan } from "../plan/plan-rollout.ts";
+import { canonicalJson } from "../plan/revision.ts";
+import type { PlanSettings } from "../plan/transitions.ts";
+import { desiredObjects } from "../resources/desired-objects.ts";
+import { computeStatus, heldStatus, problemsText, suspendedStatus } from "../status/compute-status.ts";
+import { transitionEvents } from "../status/transition-events.ts";
+import type { Cluster } from "./cluster.ts";
+import { gather, readyRouterPods } from "./gather.ts";
+import type { Pod, Sighting, World } from "./world.ts";
+
+export interface ReconcilerOptions {
+  readonly world: Pick<World, "observe">;
+  readonly cluster: Pick<Cluster, "apply" | "prune" | "writeStatus" | "touch">;
+  readonly readRouters: (pods: readonly Pod[]) => Promise<ObservedRouter[]>;
+  readonly events: { record(about: KubeObject, content: EventContent): void };
+  readonly settings: PlanSettings;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A kubelet that has not followed a touch of the pod within this time is asked again. */
+const TOUCH_AGAIN_MS = 10_000;
+
+/** Brings one ModelDeployment one step closer to its spec. Level-triggered: it never asks what changed. */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  async reconcile(key: ObjectKey): Promise<ReconcileResult> {
+    const { world, cluster, clock, settings, readRouters } = this.#options;
+    const sighting = world.observe(key);
+    if (sighting === undefined || sighting.object.metadata.deletionTimestamp !== undefined) return {}; // children go with their owner
+    const previous = statusOf(sighting.object);
+    const now = clock.now();
+
+    const parsed = parseModelDeployment(sighting.object);
+    const generation = sighting.object.metadata.generation ?? 1;
+    if (!parsed.ok) {
+      const hold = { reason: "InvalidSpec", message: problemsText(parsed.problems) } as const;
+      return this.#report(sighting, heldStatus(generation, hold, previous, now));
+    }
+    const md = parsed.value;
+    if (md.spec.suspend === true) return this.#report(sighting, suspendedStatus(generation, previous, now));
+
+    const routerPods = readyRouterPods(sighting);
+    const routers = await readRouters(routerPods);
+    const facts = gather(sighting, routers);
+    if (isStateLost(facts.record, facts.revisions.size, previous, generation))
+      return this.#report(sighting, heldStatus(generation, stateLost, previous, now));
+
+    const plan = planRollout(md, facts, now, settings);
+    const desired = desiredObjects(md, plan).map(asKubeObject);
+    const applied = await cluster.apply(sighting.object, desired, sighting.children, initialReplicas(md.name, plan));
+    if (applied.notOwned.length === 0) await cluster.prune(sighting.object, desired, sighting.children);
+    await this.#touchRouters(routerPods, routers, plan, now);
+
+    await this.#report(sighting, computeStatus(md, plan, facts, applied, previous, now));
+    return plan.requeueAfterMs === undefined ? {} : { requeueAfterMs: plan.requeueAfterMs };
+  }
+
+  async #report(sighting: Sighting, status: ModelDeploymentStatus): Promise<ReconcileResult> {
+    const { cluster, events, log } = this.#options;
+    const { object } = sighting;
+    const previous = statusOf(object);
+    if (canonicalJson(status) === canonicalJson(previous)) return {};
+    await cluster.writeStatus(object, status);
+    for (const event of transitionEvents(previous, status)) {
+      events.record(object, event);
+      const { namespace, name } = object.metadata;
+      log.info({ namespace, name, reason: event.reason, detail: event.message }, "model deployment changed");
+    }
+    return {};
+  }
+
+  /** Until every router applies what is written; each is touched at once and again when it does not follow. */
+  async #touchRouters(
+    pods: readonly Pod[],
+    routers: readonly ObservedRouter[],
+    plan: Plan,
+    now: number,
+  ): Promise<void> {
+    if (plan.router === undefined) return;
+    const { clusters, routes } = plan.router;
+    const behind = routers.filter(
+      ({ clustersVersion, routesHash }) => clustersVersion !== clusters.version || routesHash !== routes.hash,
+    );
+    for (const { pod: name } of behind) {
+      const pod = pods.find(({ metadata }) => metadata.name === name);
+      if (pod === undefined) continue;
+      const [version, at] = pod.metadata.annotations?.[ANNOTATIONS.trafficTouch]?.split(" at ") ?? [];
+      const wanted = `${clusters.version}/${routes.hash}`;
+      const isRecent = at !== undefined && now - Date.parse(at) < TOUCH_AGAIN_MS;
+      if (version !== wanted || !isRecent)
+        await this.#options.cluster.touch(pod, `${wanted} at ${new Date(now).toISOString()}`);
+    }
+  }
+}
+
+const stateLost = {
+  reason: "StateLost",
+  message:
+    "the rollout record is gone from the front Service and from the status, so nobody knows who has which share; what serves goes on serving. Change anything in spec to start anew with the split that it asks for",
+} as const;
+
+/** Both copies of the record are gone although there are revisions; a change of the spec says to start anew. */
+function isStateLost(
+  record: unknown,
+  revisions: number,
+  { conditions = [] }: ModelDeploymentStatus,
+  generation: number,
+): boolean {
+  if (record !== undefined || revisions === 0) return false;
+  const held = conditions.find(({ type, reason }) => type === "Stalled" && reason === stateLost.reason);
+  return held === undefined || held.observedGeneration >= generation;
+}
+
+function initialReplicas(name: string, { revisions }: Plan): Map<string, number> {
+  const autoscaled = revisions.filter(({ serving }) => serving.autoscaling !== undefined);
+  return new Map(autoscaled.map(({ id, floor }) => [childNames.revision(name, id), floor]));
+}
+
+function statusOf(object: KubeObject): ModelDeploymentStatus {
+  return (object as KubeObject & { status?: ModelDeploymentStatus }).status ?? {};
+}
+
+/** Builders use client-node's types, in which every field may be missing; ours always have these. */
+function asKubeObject(built: KubernetesObject): KubeObject {
+  if (!isKubeObject(built))
+    throw new TypeError(`a builder made an object without apiVersion, kind or name: ${JSON.stringify(built.metadata)}`);
+  return built;
+}
+
+function isKubeObject(built: KubernetesObject): built is KubernetesObject & KubeObject {
+  return built.apiVersion !== undefined && built.kind !== undefined && built.metadata?.name !== undefined;
+}

@@ -1,0 +1,124 @@
+import type { V1Container, V1Deployment, V1EnvVar, V1PodSpec, V1ResourceRequirements } from "@kubernetes/client-node";
+import { CREDENTIAL_KEYS, HTTP_PORT, RUNTIME_ENV } from "../../runtime/contract.ts";
+import { COMPONENTS, LABELS, MANAGED_BY, childNames } from "../api/names.ts";
+import type { ValidModelDeployment } from "../api/parse.ts";
+import type { Resources } from "../api/serving.ts";
+import type { Source } from "../api/source.ts";
+import type { PlannedRevision } from "../plan/plan-rollout.ts";
+import { childMetadata, selectorLabels } from "./metadata.ts";
+import { containerProbes } from "./probes.ts";
+import { canonicalQuantity } from "./quantity.ts";
+import { containerSecurity, podSecurity, spreadEvenly } from "./security.ts";
+
+/** Outlasts what a client of the headless Service may still hold in its DNS cache (30 s is the longest usual TTL). */
+const PRE_STOP_SECONDS = 15;
+/** After SIGTERM answers carry `Connection: close` for this long, so that clients on kept connections move over. */
+const DRAIN_SECONDS = 5;
+/** The longest request that the router lets run. */
+const LONGEST_REQUEST_SECONDS = 60;
+
+const CONFIG_MAP_ROOT = "/var/run/slipway/configmaps";
+const CACHE_DIR = "/var/cache/slipway";
+const TERMINATION_MESSAGE_PATH = "/dev/termination-log";
+
+/** The pods of one revision. Under an HPA `replicas` is left to it. */
+export function deployment(md: ValidModelDeployment, revision: PlannedRevision): V1Deployment {
+  const name = childNames.revision(md.name, revision.id);
+  const labels = selectorLabels(md.name, COMPONENTS.revision, revision.id);
+  const podLabels = { ...labels, [LABELS.version]: revision.version, [LABELS.managedBy]: MANAGED_BY };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: childMetadata(md, name, COMPONENTS.revision, { labels: podLabels }),
+    spec: {
+      ...(revision.serving.autoscaling === undefined && { replicas: revision.floor }),
+      revisionHistoryLimit: 1,
+      selector: { matchLabels: labels },
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      template: { metadata: { labels: podLabels }, spec: podSpec(md, revision, labels) },
+    },
+  };
+}
+
+function podSpec(md: ValidModelDeployment, revision: PlannedRevision, labels: Record<string, string>): V1PodSpec {
+  const { source } = revision;
+  const configMap = configMapName(source);
+  return {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    securityContext: podSecurity(),
+    terminationGracePeriodSeconds: PRE_STOP_SECONDS + DRAIN_SECONDS + LONGEST_REQUEST_SECONDS,
+    topologySpreadConstraints: spreadEvenly(labels),
+    containers: [container(md, revision)],
+    volumes: [
+      { name: "cache", emptyDir: {} },
+      { name: "tmp", emptyDir: {} },
+      ...(configMap === undefined ? [] : [{ name: "model", configMap: { name: configMap } }]),
+    ],
+  };
+}
+
+function container(md: ValidModelDeployment, revision: PlannedRevision): V1Container {
+  const { serving, source, image } = revision;
+  const configMap = configMapName(source);
+  return {
+    name: "runtime",
+    image,
+    ports: [{ name: "http", containerPort: HTTP_PORT, protocol: "TCP" }],
+    env: [...contractEnvironment(md, revision), ...credentials(source), ...(serving.env ?? []).map(passedOn)],
+    ...(serving.resources && { resources: canonicalResources(serving.resources) }),
+    ...containerProbes(serving.probes),
+    lifecycle: { preStop: { sleep: { seconds: PRE_STOP_SECONDS } } },
+    terminationMessagePath: TERMINATION_MESSAGE_PATH,
+    terminationMessagePolicy: "FallbackToLogsOnError",
+    securityContext: containerSecurity(),
+    volumeMounts: [
+      { name: "cache", mountPath: CACHE_DIR },
+      { name: "tmp", mountPath: "/tmp" },
+      ...(configMap === undefined
+        ? []
+        : [{ name: "model", mountPath: `${CONFIG_MAP_ROOT}/${configMap}`, readOnly: true }]),
+    ],
+  };
+}
+
+function contractEnvironment({ name }: ValidModelDeployment, { id, version, source }: PlannedRevision): V1EnvVar[] {
+  const values: [string, string | undefined][] = [
+    [RUNTIME_ENV.uri, source.uri],
+    [RUNTIME_ENV.sha256, source.sha256],
+    [RUNTIME_ENV.name, name],
+    [RUNTIME_ENV.version, version],
+    [RUNTIME_ENV.variant, version],
+    [RUNTIME_ENV.revision, id],
+    [RUNTIME_ENV.port, String(HTTP_PORT)],
+    [RUNTIME_ENV.configMapRoot, CONFIG_MAP_ROOT],
+    [RUNTIME_ENV.cacheDir, CACHE_DIR],
+    [RUNTIME_ENV.terminationMessagePath, TERMINATION_MESSAGE_PATH],
+    [RUNTIME_ENV.drainSeconds, String(DRAIN_SECONDS)],
+  ];
+  return values.flatMap(([key, value]) => (value === undefined ? [] : [{ name: key, value }]));
+}
+
+/** Named keys only: a Secret cannot set NODE_OPTIONS or any other variable by the way. */
+function credentials({ uri, secretRef }: Source): V1EnvVar[] {
+  if (secretRef === undefined) return [];
+  const keys = uri.startsWith("s3://") ? CREDENTIAL_KEYS.s3 : CREDENTIAL_KEYS.https;
+  return keys.map((key) => ({
+    name: key,
+    valueFrom: { secretKeyRef: { name: secretRef.name, key, optional: true } },
+  }));
+}
+
+function passedOn({ name, value, valueFrom }: { name: string; value?: string; valueFrom?: object }): V1EnvVar {
+  return { name, ...(value !== undefined && { value }), ...(valueFrom !== undefined && { valueFrom }) };
+}
+
+function canonicalResources({ requests, limits }: Resources): V1ResourceRequirements {
+  const canonical = (quantities: Record<string, string | number>): Record<string, string> =>
+    Object.fromEntries(Object.entries(quantities).map(([name, value]) => [name, canonicalQuantity(value)]));
+  return { ...(requests && { requests: canonical(requests) }), ...(limits && { limits: canonical(limits) }) };
+}
+
+function configMapName({ uri }: Source): string | undefined {
+  return uri.startsWith("configmap://") ? uri.slice("configmap://".length) : undefined;
+}

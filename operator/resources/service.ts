@@ -1,0 +1,41 @@
+import type { V1Service } from "@kubernetes/client-node";
+import { HTTP_PORT } from "../../runtime/contract.ts";
+import { ANNOTATIONS, COMPONENTS, LABELS, childNames } from "../api/names.ts";
+import type { ValidModelDeployment } from "../api/parse.ts";
+import { canonicalJson } from "../plan/revision.ts";
+import type { Plan, PlannedRevision } from "../plan/plan-rollout.ts";
+import { childMetadata, selectorLabels } from "./metadata.ts";
+
+/** The Service that clients use. It also carries the rollout record: who it selects and why change in one write. */
+export function frontService(md: ValidModelDeployment, { front, record }: Plan): V1Service {
+  const { type = "ClusterIP", port = 80, annotations = {} } = md.spec.traffic?.service ?? {};
+  const selector =
+    front.via === "Router"
+      ? selectorLabels(md.name, COMPONENTS.router)
+      : selectorLabels(md.name, COMPONENTS.revision, front.revision);
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: childMetadata(md, childNames.front(md.name), COMPONENTS.front, {
+      annotations: { ...annotations, [ANNOTATIONS.record]: canonicalJson(record) },
+    }),
+    spec: { type, selector, ports: [{ name: "http", port, protocol: "TCP", targetPort: "http" }] },
+  };
+}
+
+/** Headless: its DNS name gives the addresses of the revision's ready pods, for the routers. Its selector never moves. */
+export function revisionService(md: ValidModelDeployment, { id, version }: PlannedRevision): V1Service {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: childMetadata(md, childNames.revision(md.name, id), COMPONENTS.revision, {
+      labels: { [LABELS.revision]: id, [LABELS.version]: version },
+    }),
+    spec: {
+      type: "ClusterIP",
+      clusterIP: "None",
+      selector: selectorLabels(md.name, COMPONENTS.revision, id),
+      ports: [{ name: "http", port: HTTP_PORT, protocol: "TCP", targetPort: "http" }],
+    },
+  };
+}

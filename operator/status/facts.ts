@@ -1,0 +1,23 @@
+import type { V1DeploymentCondition, V1Pod } from "@kubernetes/client-node";
+import type { Observed } from "../plan/observed.ts";
+
+/** What status may look at: the facts of planning, and what explains them. */
+export interface Facts extends Observed {
+  /** Pods by revision, without those of the routers. */
+  readonly pods: ReadonlyMap<string, readonly V1Pod[]>;
+  readonly routerPods: readonly V1Pod[];
+  /** Conditions of the Deployments by revision. */
+  readonly deploymentConditions: ReadonlyMap<string, readonly V1DeploymentCondition[]>;
+  /** Where a cloud's load balancer exposes the front Service. */
+  readonly loadBalancer: { readonly host: string } | undefined;
+}
+
+/** What came of the writes. */
+export interface Applied {
+  /** Children that cannot be ours: an object of that name belongs to somebody else. */
+  readonly notOwned: readonly string[];
+  /** Children that the API server refused, by what it said: a quota, an admission policy, an invalid field. */
+  readonly refused: readonly { readonly child: string; readonly message: string; readonly quota: boolean }[];
+}
+
+export const nothingRefused: Applied = { notOwned: [], refused: [] };

@@ -1,0 +1,104 @@
+import type { ValidModelDeployment } from "../api/parse.ts";
+import type { ModelDeploymentStatus, RevisionStatus } from "../api/status.ts";
+import type { Plan } from "../plan/plan-rollout.ts";
+import type { Verdict } from "./conditions.ts";
+import type { Applied, Facts } from "./facts.ts";
+import { revisionFailure } from "./revision-status.ts";
+
+interface Stall {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/**
+ * Available: some version serves. Ready: this generation is fully live; Unknown while it is being worked on, False when
+ * it will not become live by waiting. Reconciling and Stalled (kstatus) are present only when True.
+ */
+export function verdicts(
+  md: ValidModelDeployment,
+  plan: Plan,
+  revisions: readonly RevisionStatus[],
+  facts: Facts,
+  applied: Applied,
+  previous: ModelDeploymentStatus,
+): Verdict[] {
+  const available = availability(plan, revisions, facts);
+  const stall = stallOf(plan, facts, applied);
+  if (stall !== undefined)
+    return [available, { type: "Ready", status: "False", ...stall }, { type: "Stalled", status: "True", ...stall }];
+  const work = workUnderWay(plan, revisions, facts);
+  if (work === undefined || staysReady(md, plan, revisions, facts, previous))
+    return [available, { type: "Ready", status: "True", reason: "Live", message: "this generation is fully live" }];
+  return [available, { type: "Ready", status: "Unknown", ...work }, { type: "Reconciling", status: "True", ...work }];
+}
+
+function availability(plan: Plan, revisions: readonly RevisionStatus[], facts: Facts): Verdict {
+  const type = "Available";
+  if (plan.front.via === "Router" && facts.routers.ready.length === 0)
+    return { type, status: "False", reason: "NoReadyRouter", message: "no router pod is ready" };
+  const serving = revisions.filter(({ weight, readyReplicas }) => weight.applied > 0 && readyReplicas > 0);
+  if (serving.length === 0)
+    return { type, status: "False", reason: "NoReadyPods", message: "no version that takes traffic has a ready pod" };
+  const names = serving.map(({ revision }) => revision).join(", ");
+  return { type, status: "True", reason: "Serving", message: `${names} ${serving.length === 1 ? "serves" : "serve"}` };
+}
+
+function stallOf(plan: Plan, facts: Facts, { notOwned, refused }: Applied): Stall | undefined {
+  if (notOwned.length > 0)
+    return {
+      reason: "NotOwned",
+      message: `${notOwned.join(", ")} exists and belongs to somebody else; delete or rename it, or rename this object`,
+    };
+  const [refusal] = refused.filter(({ quota }) => !quota);
+  if (refusal !== undefined) return { reason: "Refused", message: `${refusal.child}: ${refusal.message}` };
+  for (const { id, desiredWeight } of plan.revisions) {
+    const isAsked = desiredWeight > 0 || plan.record.to.split.some(({ revision }) => revision === id);
+    const hasPods = (facts.revisions.get(id)?.ready ?? 0) > 0;
+    const failure = isAsked && !hasPods ? revisionFailure(id, facts) : undefined;
+    if (failure?.permanent) return { reason: failure.reason, message: `${id}: ${failure.message}` };
+  }
+  return undefined;
+}
+
+const WAITING = {
+  Routers: "for a ready router",
+  Clusters: "until every router knows the versions and their pods",
+  Routes: "until every router applies the split",
+} as const;
+
+function workUnderWay(plan: Plan, revisions: readonly RevisionStatus[], facts: Facts): Stall | undefined {
+  const short = revisions.filter(
+    ({ weight, readyReplicas, replicas }) => weight.desired > 0 && readyReplicas < replicas,
+  );
+  if (plan.waitingFor !== undefined && plan.waitingFor !== "Replicas")
+    return { reason: `WaitingFor${plan.waitingFor}`, message: `waits ${WAITING[plan.waitingFor]}` };
+  if (plan.waitingFor === "Replicas" || short.length > 0)
+    return { reason: "WaitingForReplicas", message: `waits for pods: ${short.map(describePods).join("; ")}` };
+  if (!plan.verified) return { reason: "WaitingForRoutes", message: `waits ${WAITING.Routes}` };
+  const { wanted, ready } = facts.routers.replicas ?? { wanted: 0, ready: 0 };
+  if (plan.front.via === "Router" && ready < wanted)
+    return { reason: "WaitingForRouters", message: `${ready} of ${wanted} routers are ready` };
+  return plan.record.stage === "Completed" ? undefined : { reason: "Shifting", message: "moves the traffic" };
+}
+
+function describePods({ revision, readyReplicas, replicas, reason, message }: RevisionStatus): string {
+  const why = reason === undefined ? "" : ` (${reason}: ${message})`;
+  return `${revision} has ${readyReplicas} of ${replicas} ready${why}`;
+}
+
+/** Once live, a generation stays so while each version still serves: a drained node or a restarted pod is routine. */
+function staysReady(
+  { generation }: ValidModelDeployment,
+  plan: Plan,
+  revisions: readonly RevisionStatus[],
+  facts: Facts,
+  previous: ModelDeploymentStatus,
+): boolean {
+  const wasReady = previous.conditions?.some(
+    ({ type, status, observedGeneration }) =>
+      type === "Ready" && status === "True" && observedGeneration === generation,
+  );
+  const serves = revisions.every(({ weight, readyReplicas }) => weight.desired === 0 || readyReplicas > 0);
+  const routed = plan.front.via === "Service" || facts.routers.ready.length > 0;
+  return wasReady === true && plan.record.stage === "Completed" && serves && routed;
+}

@@ -1,0 +1,99 @@
+import { stringify } from "yaml";
+import { fingerprint } from "./fingerprint.ts";
+
+/** A revision as the router reaches it. */
+export interface Backend {
+  readonly revision: string;
+  /** The name in `spec.versions`. */
+  readonly version: string;
+  /** DNS name of the revision's headless Service, `<service>.<namespace>.svc`: its addresses are the ready pods. */
+  readonly serviceHost: string;
+  readonly port: number;
+}
+
+export interface ClustersConfig {
+  /** The content of `clusters.yaml`. */
+  readonly text: string;
+  /** What a router reports once it has taken these clusters. */
+  readonly version: string;
+}
+
+/** One cluster for each revision, whether it has a share or not: a version without a share can still be pinned. */
+export function clustersConfig(backends: readonly Backend[]): ClustersConfig {
+  const resources = backends.map(cluster);
+  const version = fingerprint(resources);
+  return {
+    text: stringify({ version_info: version, resources }, { lineWidth: 0, aliasDuplicateObjects: false }),
+    version,
+  };
+}
+
+function cluster({ revision, serviceHost, port }: Backend) {
+  return {
+    "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+    name: revision,
+    type: "STRICT_DNS",
+    dns_lookup_family: "V4_PREFERRED",
+    dns_refresh_rate: "3s",
+    respect_dns_ttl: false, // the cluster's DNS says 5 to 30 s, in which a new pod would wait idle
+    connect_timeout: "1s",
+    lb_policy: "LEAST_REQUEST",
+    load_assignment: {
+      cluster_name: revision,
+      endpoints: [
+        {
+          lb_endpoints: [{ endpoint: { address: { socket_address: { address: serviceHost, port_value: port } } } }],
+        },
+      ],
+    },
+    health_checks: [healthCheck],
+    ignore_health_on_host_removal: true, // else a terminating pod keeps getting requests while it still looks healthy
+    common_lb_config: { healthy_panic_threshold: { value: 1 } }, // only when none is healthy: a draining pod still answers
+    outlier_detection: outlierDetection,
+    circuit_breakers: { thresholds: [limits] },
+    typed_extension_protocol_options: {
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        common_http_protocol_options: {
+          idle_timeout: "30s", // below the runtime's keep-alive timeout: a connection that it just closed is never reused
+          max_connection_duration: "300s",
+        },
+        explicit_http_config: { http_protocol_options: {} },
+      },
+    },
+  };
+}
+
+const healthCheck = {
+  timeout: "2s",
+  interval: "2s",
+  no_traffic_interval: "2s", // 60 s by default: a new revision has no traffic yet, and waits for this check to get some
+  unhealthy_threshold: 2,
+  healthy_threshold: 1,
+  http_health_check: { path: "/health" },
+};
+
+/**
+ * Ejects a pod that cannot be reached. A 503 of a reachable pod is a full queue saying no, and ejecting it would press
+ * its load onto the others; a 500 is often one bad model input.
+ */
+const outlierDetection = {
+  split_external_local_origin_errors: true,
+  consecutive_local_origin_failure: 5,
+  enforcing_consecutive_local_origin_failure: 100,
+  enforcing_local_origin_success_rate: 0,
+  enforcing_consecutive_5xx: 0,
+  enforcing_consecutive_gateway_failure: 0,
+  enforcing_success_rate: 0,
+  interval: "2s",
+  base_ejection_time: "5s",
+  max_ejection_percent: 50,
+};
+
+/** Above what a pod takes: the runtime's bounded queue is the limit, not the router. Retries are what must not multiply. */
+const limits = {
+  max_connections: 10_000,
+  max_pending_requests: 10_000,
+  max_requests: 10_000,
+  retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 10 },
+};
