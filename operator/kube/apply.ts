@@ -1,4 +1,12 @@
-import { apiVersionOf, formatKey, keyOf, objectPath, type KubeObject, type ObjectKey, type ResourceType } from "./objects.ts";
+import {
+  apiVersionOf,
+  formatKey,
+  keyOf,
+  objectPath,
+  type KubeObject,
+  type ObjectKey,
+  type ResourceType,
+} from "./objects.ts";
 import { isNotFound } from "./errors.ts";
 import type { KubeClient } from "./transport.ts";
 

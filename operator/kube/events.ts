@@ -198,7 +198,12 @@ function cut(message: string): string {
   const ellipsis = "…";
   const room = maxMessageBytes - Buffer.byteLength(ellipsis);
   // Cutting between the bytes of one character leaves a replacement character.
-  return Buffer.from(message).subarray(0, room).toString().replace(/\uFFFD$/, "") + ellipsis;
+  return (
+    Buffer.from(message)
+      .subarray(0, room)
+      .toString()
+      .replace(/\uFFFD$/, "") + ellipsis
+  );
 }
 
 /** RFC 3339 in whole seconds, as the API server keeps it. */

@@ -98,7 +98,9 @@ export class LeaderElector {
   readonly fence = (): void => {
     if (!this.isLeader()) {
       const { identity, lease } = this.#options;
-      throw new NotLeaderError(`${identity} does not hold the lease ${formatKey(lease)} (any more), so it must not write`);
+      throw new NotLeaderError(
+        `${identity} does not hold the lease ${formatKey(lease)} (any more), so it must not write`,
+      );
     }
   };
 

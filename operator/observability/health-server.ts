@@ -87,7 +87,9 @@ async function listen(host: string, port: number, routes: Record<string, Route>)
   server.requestTimeout = 10_000;
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) =>
-      reject(new Error(`listening on ${host}:${port} for ${Object.keys(routes).join(", ")}: ${cause.message}`, { cause })),
+      reject(
+        new Error(`listening on ${host}:${port} for ${Object.keys(routes).join(", ")}: ${cause.message}`, { cause }),
+      ),
     );
     server.listen(port, host, resolve);
   });
@@ -97,7 +99,8 @@ async function listen(host: string, port: number, routes: Record<string, Route>)
 async function respond(routes: Record<string, Route>, request: IncomingMessage, response: ServerResponse) {
   const { pathname } = new URL(request.url ?? "/", "http://localhost");
   const route = Object.hasOwn(routes, pathname) ? routes[pathname] : undefined;
-  if (route === undefined) return send(response, 404, "text/plain", `no such path; there are: ${Object.keys(routes).join(", ")}\n`);
+  if (route === undefined)
+    return send(response, 404, "text/plain", `no such path; there are: ${Object.keys(routes).join(", ")}\n`);
   if (request.method !== "GET" && request.method !== "HEAD") return send(response, 405, "text/plain", "GET only\n");
   try {
     const { status, contentType, body } = await route(request);

@@ -50,7 +50,12 @@ function workQueueMetrics(registry: Registry): (name: string) => WorkQueueMetric
 
   const depth = new Gauge({ name: "workqueue_depth", help: "Keys waiting for a worker.", labelNames, registers });
   const adds = new Counter({ name: "workqueue_adds_total", help: "Keys added.", labelNames, registers });
-  const retries = new Counter({ name: "workqueue_retries_total", help: "Keys added for a retry.", labelNames, registers });
+  const retries = new Counter({
+    name: "workqueue_retries_total",
+    help: "Keys added for a retry.",
+    labelNames,
+    registers,
+  });
   const queued = new Histogram({
     name: "workqueue_queue_duration_seconds",
     help: "How long a key waited for a worker.",

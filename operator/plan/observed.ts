@@ -8,7 +8,7 @@ export interface Observed {
   readonly routers: ObservedRouters;
 }
 
-/** Counts of a Deployment, zero while its controller has not seen the newest generation. */
+/** Counts of a Deployment. */
 export interface ObservedReplicas {
   /** What the Deployment asks for now: under an HPA, what that HPA has decided. */
   readonly wanted: number;

@@ -39,12 +39,9 @@ export function readyRouterPods({ pods }: Sighting): Pod[] {
   );
 }
 
-function replicasOf({ spec, status, metadata }: Deployment): ObservedReplicas {
-  const isCurrent = (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
-  return {
-    wanted: spec?.replicas ?? 1,
-    ready: isCurrent ? Math.min(status?.readyReplicas ?? 0, spec?.replicas ?? 1) : 0,
-  };
+function replicasOf({ spec, status }: Deployment): ObservedReplicas {
+  const wanted = spec?.replicas ?? 1;
+  return { wanted, ready: Math.min(status?.readyReplicas ?? 0, wanted) };
 }
 
 function rolloutRecord(front: KubeObject | undefined, object: KubeObject): RolloutRecord | undefined {

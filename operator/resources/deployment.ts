@@ -53,7 +53,8 @@ function podSpec(md: ValidModelDeployment, revision: PlannedRevision, labels: Re
     volumes: [
       { name: "cache", emptyDir: {} },
       { name: "tmp", emptyDir: {} },
-      ...(configMap === undefined ? [] : [{ name: "model", configMap: { name: configMap } }]),
+      // Optional: a pod whose ConfigMap is missing would wait without a word; this way the runtime says ArtifactNotFound.
+      ...(configMap === undefined ? [] : [{ name: "model", configMap: { name: configMap, optional: true } }]),
     ],
   };
 }

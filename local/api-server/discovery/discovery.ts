@@ -1,0 +1,105 @@
+import type { Registry } from "../resources/registry.ts";
+import { groupVersion, type Resource } from "../resources/resource.ts";
+import type { JsonObject } from "../objects.ts";
+
+/** The version that the server says it is: kubectl and operators look at it. */
+export const serverVersion = {
+  major: "1",
+  minor: "36",
+  gitVersion: "v1.36.3",
+  gitCommit: "embedded",
+  gitTreeState: "clean",
+  buildDate: "1970-01-01T00:00:00Z",
+  goVersion: `node ${process.version}`,
+  compiler: "node",
+  platform: `${process.platform}/${process.arch}`,
+};
+
+const verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const subresourceVerbs = ["get", "patch", "update"];
+
+/** Kinds that are asked and answered but never stored. */
+const reviews = [
+  { plural: "selfsubjectaccessreviews", kind: "SelfSubjectAccessReview" },
+  { plural: "selfsubjectrulesreviews", kind: "SelfSubjectRulesReview" },
+];
+export const reviewGroup = "authorization.k8s.io";
+
+function groups(registry: Registry): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const { group, version } of registry.all()) {
+    if (group === "") continue;
+    const versions = found.get(group) ?? [];
+    if (!versions.includes(version)) versions.push(version);
+    found.set(group, versions);
+  }
+  found.set(reviewGroup, ["v1"]);
+  return found;
+}
+
+function apiGroup(name: string, versions: readonly string[]): JsonObject {
+  const listed = versions.map((version) => ({ groupVersion: `${name}/${version}`, version }));
+  return { name, versions: listed, preferredVersion: listed[0] };
+}
+
+function resourceList(registry: Registry, group: string, version: string): JsonObject | undefined {
+  const resources = registry.inGroupVersion(group, version).flatMap(apiResources);
+  if (group === reviewGroup) {
+    for (const { plural, kind } of reviews) {
+      resources.push({ name: plural, singularName: kind.toLowerCase(), namespaced: false, kind, verbs: ["create"] });
+    }
+  }
+  if (resources.length === 0) return undefined;
+  return { kind: "APIResourceList", apiVersion: "v1", groupVersion: groupVersion({ group, version }), resources };
+}
+
+function apiResources(resource: Resource): JsonObject[] {
+  const { plural, singular, namespaced, kind, shortNames, categories } = resource;
+  const listed: JsonObject[] = [
+    {
+      name: plural,
+      singularName: singular,
+      namespaced,
+      kind,
+      verbs: plural === "namespaces" ? verbs.filter((verb) => verb !== "deletecollection") : verbs,
+      ...(shortNames.length > 0 && { shortNames }),
+      ...(categories.length > 0 && { categories }),
+    },
+  ];
+  const sub = (name: string, of: JsonObject, allowed: readonly string[]): void => {
+    listed.push({ name: `${plural}/${name}`, singularName: "", namespaced, ...of, verbs: allowed });
+  };
+  if (resource.hasStatus) sub("status", { kind }, subresourceVerbs);
+  if (resource.scale) sub("scale", { group: "autoscaling", version: "v1", kind: "Scale" }, subresourceVerbs);
+  if (plural === "pods" && resource.group === "") {
+    sub("log", { kind }, ["get"]);
+    sub("binding", { kind: "Binding" }, ["create"]);
+    sub("eviction", { group: "policy", version: "v1", kind: "Eviction" }, ["create"]);
+  }
+  if (plural === "namespaces") sub("finalize", { kind }, ["update"]);
+  return listed;
+}
+
+/** The answer to a discovery path, or undefined when it is none. */
+export function discover(registry: Registry, path: string): JsonObject | undefined {
+  const all = groups(registry);
+  switch (path) {
+    case "/version":
+      return serverVersion;
+    case "/api":
+      return { kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [] };
+    case "/apis":
+      return {
+        kind: "APIGroupList",
+        apiVersion: "v1",
+        groups: [...all].map(([name, versions]) => apiGroup(name, versions)),
+      };
+    case "/api/v1":
+      return resourceList(registry, "", "v1");
+  }
+  const [root, group = "", version, ...more] = path.split("/").slice(1);
+  if (root !== "apis" || more.length > 0) return undefined;
+  const versions = all.get(group);
+  if (version === undefined) return versions && { kind: "APIGroup", apiVersion: "v1", ...apiGroup(group, versions) };
+  return versions?.includes(version) ? resourceList(registry, group, version) : undefined;
+}

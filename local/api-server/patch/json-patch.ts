@@ -1,0 +1,26 @@
+import jsonPatch from "fast-json-patch";
+import type { Operation } from "fast-json-patch";
+import { ApiError, badRequest } from "../api-error.ts";
+import { copyJson, isObject, type JsonObject } from "../objects.ts";
+
+/** How many operations one patch may have; the real server's limit. */
+const maximumOperations = 10_000;
+
+/** RFC 6902. A patch that does not fit the object is a 422 without details, as on the real server. */
+export function applyJsonPatch(target: JsonObject, operations: unknown): JsonObject {
+  if (!Array.isArray(operations)) throw badRequest("error decoding patch: a JSON patch is a list of operations");
+  if (operations.length > maximumOperations) {
+    throw new ApiError(
+      413,
+      "RequestEntityTooLarge",
+      `The allowed maximum operations in a JSON patch is ${maximumOperations}, got ${operations.length}`,
+    );
+  }
+  try {
+    const patched: unknown = jsonPatch.applyPatch(copyJson(target), operations as Operation[], true).newDocument;
+    if (isObject(patched)) return patched;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+  }
+  throw new ApiError(422, "Invalid", "the server rejected our request due to an error in our request", {});
+}

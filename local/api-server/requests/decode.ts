@@ -1,0 +1,50 @@
+import { ApiError, badRequest } from "../api-error.ts";
+import type { WriteOptions } from "../cluster.ts";
+import { isObject, type JsonObject } from "../objects.ts";
+import { groupVersion, type Resource } from "../resources/resource.ts";
+import { pruneUnknownFields } from "../schema/unknown-fields.ts";
+import { typeMismatch } from "../schema/go-types.ts";
+
+/**
+ * Turns a body into an object of the resource's kind: fills in a missing kind, drops unknown fields (or refuses or reports
+ * them, as `fieldValidation` asks), and refuses values of a wrong type where the kind is built in.
+ */
+export function decodeObject(resource: Resource, body: unknown, options: WriteOptions): JsonObject {
+  if (!isObject(body))
+    throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind}): it is no JSON object`);
+  const apiVersion = groupVersion(resource);
+  const given = { apiVersion: body["apiVersion"] ?? apiVersion, kind: body["kind"] ?? resource.kind };
+  if (given.kind !== resource.kind || given.apiVersion !== apiVersion) throw wrongKind(resource, given);
+  return checkFields(resource, { ...body, ...given }, options);
+}
+
+/** The part of decoding that a patched object needs, too. */
+export function checkFields(resource: Resource, object: JsonObject, options: WriteOptions): JsonObject {
+  const { value, unknown } = pruneUnknownFields(object, resource.schema);
+  const problems = unknown.map((field) => `unknown field "${field}"`);
+  if (problems.length > 0 && options.fieldValidation === "Strict") {
+    throw notHandled(resource, `strict decoding error: ${problems.join(", ")}`);
+  }
+  if (options.fieldValidation === "Warn") options.warnings.push(...problems);
+  const mismatch = resource.isCustom ? undefined : typeMismatch(value, resource.schema, resource.kind);
+  if (mismatch !== undefined) throw notHandled(resource, mismatch);
+  return isObject(value["metadata"]) ? value : { ...value, metadata: {} };
+}
+
+function notHandled(resource: Resource, why: string): ApiError {
+  return badRequest(
+    `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${why}`,
+  );
+}
+
+function wrongKind(resource: Resource, given: { apiVersion: unknown; kind: unknown }): ApiError {
+  if (resource.isCustom || given.kind === resource.kind) {
+    return badRequest(
+      `the API version in the data (${String(given.apiVersion)}) does not match the expected API version (${groupVersion(resource)})`,
+    );
+  }
+  const version = String(given.apiVersion).split("/").at(-1) ?? "";
+  return badRequest(
+    `${String(given.kind)} in version "${version}" cannot be handled as a ${resource.kind}: the kind in the data does not match the resource`,
+  );
+}

@@ -1,0 +1,110 @@
+import { badRequest, notFound } from "../api-error.ts";
+import type { Cluster, WriteOptions } from "../cluster.ts";
+import {
+  copyJson,
+  isObject,
+  numberAt,
+  objectAt,
+  objectsAt,
+  listAt,
+  stringAt,
+  type JsonObject,
+  type KubeObject,
+} from "../objects.ts";
+import type { ScalePaths } from "../resources/resource.ts";
+import { readJsonPath } from "../tables/json-path.ts";
+import { patcher } from "./patch.ts";
+import { subjectOf, updateObject, type WriteTarget } from "./write.ts";
+
+/** An object seen as its autoscaling/v1 Scale. */
+export function readScale(cluster: Cluster, { resource, namespace, name }: WriteTarget, paths: ScalePaths): JsonObject {
+  const object = cluster.storage.get(resource.storageKey, namespace, name);
+  if (object === undefined) throw notFound(subjectOf(resource, name));
+  return scaleOf(object, paths);
+}
+
+/** Changes the replicas of an object through its Scale; `body` is the new Scale, or a patch of it when `patchType` is given. */
+export function writeScale(
+  cluster: Cluster,
+  target: WriteTarget,
+  paths: ScalePaths,
+  body: unknown,
+  patchType: string | undefined,
+  options: WriteOptions,
+): JsonObject {
+  const updated = updateObject(
+    cluster,
+    target,
+    (live) => {
+      const scale = patchType ? patcher(target.resource, patchType, body)(scaleOf(live, paths)) : body;
+      if (!isObject(scale)) throw badRequest("the object provided is unrecognized (must be of type Scale)");
+      const resourceVersion = stringAt(objectAt(scale, "metadata"), "resourceVersion");
+      return {
+        object: withReplicas(
+          live,
+          paths.specReplicasPath,
+          numberAt(objectAt(scale, "spec"), "replicas") ?? 0,
+          resourceVersion,
+        ),
+      };
+    },
+    options,
+  );
+  return scaleOf(updated, paths);
+}
+
+function scaleOf(object: KubeObject, paths: ScalePaths): JsonObject {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const selector = paths.labelSelectorPath === undefined ? undefined : readJsonPath(object, paths.labelSelectorPath);
+  const text = typeof selector === "string" ? selector : isObject(selector) ? selectorText(selector) : undefined;
+  return {
+    kind: "Scale",
+    apiVersion: "autoscaling/v1",
+    metadata: { name, ...(namespace && { namespace }), uid, resourceVersion, creationTimestamp },
+    spec: replicasAt(object, paths.specReplicasPath),
+    status: {
+      replicas: readJsonPath(object, paths.statusReplicasPath) ?? 0,
+      ...(text !== undefined && { selector: text }),
+    },
+  };
+}
+
+function replicasAt(object: KubeObject, path: string): JsonObject {
+  const replicas = readJsonPath(object, path);
+  return replicas === undefined ? {} : { replicas };
+}
+
+function selectorText(selector: JsonObject): string {
+  const equal = Object.entries(objectAt(selector, "matchLabels")).map(([key, value]) => `${key}=${String(value)}`);
+  const expressions = objectsAt(selector, "matchExpressions").map((requirement) => {
+    const key = stringAt(requirement, "key") ?? "";
+    const values = `(${listAt(requirement, "values").map(String).join(",")})`;
+    switch (stringAt(requirement, "operator")) {
+      case "In":
+        return `${key} in ${values}`;
+      case "NotIn":
+        return `${key} notin ${values}`;
+      case "DoesNotExist":
+        return `!${key}`;
+      default:
+        return key;
+    }
+  });
+  return [...equal.sort(), ...expressions].join(",");
+}
+
+function withReplicas(
+  live: KubeObject,
+  path: string,
+  replicas: number,
+  resourceVersion: string | undefined,
+): JsonObject {
+  const object: JsonObject = copyJson(live);
+  const fields = path.split(".").filter((field) => field !== "");
+  const last = fields.pop() ?? "replicas";
+  let parent = object;
+  for (const field of fields) parent = parent[field] = { ...objectAt(parent, field) };
+  parent[last] = replicas;
+  object["metadata"] = { ...live.metadata, ...(resourceVersion && { resourceVersion }) };
+  return object;
+}

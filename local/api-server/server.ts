@@ -1,0 +1,120 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { stringify } from "yaml";
+import { serveResource } from "./api.ts";
+import { behaviours } from "./behaviours/behaviours.ts";
+import { createInitialObjects } from "./bootstrap.ts";
+import { systemClock, type Clock } from "./clock.ts";
+import type { Cluster, PodLogs } from "./cluster.ts";
+import { followCustomResourceDefinitions } from "./custom-resource-watch.ts";
+import { expireEvents } from "./event-expiry.ts";
+import { discover } from "./discovery/discovery.ts";
+import { openApiDocument, openApiIndex } from "./discovery/openapi.ts";
+import { sendError, sendJson, sendText } from "./http/responses.ts";
+import { parseRequest } from "./requests/request-info.ts";
+import { Registry } from "./resources/registry.ts";
+import { Storage } from "./storage/storage.ts";
+
+export interface ApiServerOptions {
+  /** Address to listen on; loopback unless told otherwise, for there is no authentication. */
+  host?: string;
+  /** 0, the default, takes a free one. */
+  port?: number;
+  /** Where `kubectl logs` reads; without it the log subresource answers with an error. */
+  podLogs?: PodLogs;
+  /** Called with what went wrong inside a request: a fault of this server, not of the client. */
+  onInternalError?: (error: unknown, request: string) => void;
+  clock?: Clock;
+}
+
+export interface ApiServer {
+  url: string;
+  port: number;
+  /** A kubeconfig for this server, as YAML. */
+  kubeconfig(): string;
+  /** Ends every watch and connection, and forgets everything. */
+  close(): Promise<void>;
+}
+
+/** Starts a Kubernetes API server in this process: in memory, plain HTTP, no authentication. */
+export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
+  const clock = options.clock ?? systemClock;
+  const storage = new Storage();
+  const registry = new Registry(behaviours(storage, clock));
+  const cluster: Cluster = { storage, registry, clock, podLogs: options.podLogs };
+  createInitialObjects(cluster);
+  const stopFollowing = followCustomResourceDefinitions(cluster);
+  const stopExpiring = expireEvents(cluster);
+
+  const server = createServer((request, response) => {
+    serve(cluster, request, response).catch((error: unknown) => {
+      options.onInternalError?.(error, `${request.method} ${request.url}`);
+    });
+  });
+  server.keepAliveTimeout = 60_000;
+  await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
+  const { port } = server.address() as AddressInfo;
+  const url = `http://${options.host ?? "127.0.0.1"}:${port}`;
+  return {
+    url,
+    port,
+    kubeconfig: () => kubeconfig(url),
+    close: async () => {
+      stopFollowing();
+      stopExpiring();
+      await close(server);
+    },
+  };
+}
+
+/** Answers one request. Rejects only with faults of this server; what a client did wrong is answered and done. */
+async function serve(cluster: Cluster, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    const info = parseRequest(request.url ?? "/");
+    if (info.type === "other") return serveOther(cluster, info.path, request, response);
+    await serveResource({ cluster, target: info.target, query: info.query, request, response });
+  } catch (error) {
+    sendError(response, error);
+    if (!(error instanceof Error) || error.name !== "ApiError") throw error;
+  }
+}
+
+function serveOther(cluster: Cluster, path: string, request: IncomingMessage, response: ServerResponse): void {
+  if (path === "/healthz" || path.startsWith("/readyz") || path.startsWith("/livez"))
+    return sendText(response, 200, "ok");
+  if (path === "/openapi/v3") return sendJson(response, 200, openApiIndex(cluster.registry));
+  if (path.startsWith("/openapi/v3/")) {
+    const document = openApiDocument(cluster.registry, path.slice("/openapi/v3/".length));
+    if (document) return sendJson(response, 200, document);
+  }
+  const discovered = request.method === "GET" ? discover(cluster.registry, path) : undefined;
+  return discovered ? sendJson(response, 200, discovered) : sendText(response, 404, "404 page not found\n");
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error ? reject(error) : resolve()));
+    server.closeAllConnections();
+  });
+}
+
+function kubeconfig(url: string): string {
+  return stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "slipway", cluster: { server: url } }],
+    users: [{ name: "slipway", user: {} }],
+    contexts: [{ name: "slipway", context: { cluster: "slipway", user: "slipway", namespace: "default" } }],
+    "current-context": "slipway",
+  });
+}

@@ -1,0 +1,118 @@
+import { invalidField, requiredField, type FieldError } from "../api-error.ts";
+import { isObject, objectAt, objectsAt, stringAt, type JsonObject } from "../objects.ts";
+import type { Resource } from "../resources/resource.ts";
+
+const label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+const subdomain = `${label}(\\.${label})*`;
+const qualifiedPart = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
+
+const subdomainRule =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an " +
+  `alphanumeric character (e.g. 'example.com', regex used for validation is '${subdomain}')`;
+const labelRule =
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an " +
+  `alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '${label}')`;
+const qualifiedRule =
+  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character " +
+  `(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '${qualifiedPart}')`;
+const labelValueRule =
+  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an " +
+  "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is " +
+  "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+function matchesWholly(pattern: string, text: string): boolean {
+  return new RegExp(`^(${pattern})$`).test(text);
+}
+
+/** Problems of a name that must be a DNS label. */
+export function labelNameErrors(field: string, name: string): FieldError[] {
+  if (name.length > 63) return [invalidField(field, name, "must be no more than 63 characters")];
+  return matchesWholly(label, name) ? [] : [invalidField(field, name, labelRule)];
+}
+
+/** Problems of metadata: its name, labels, annotations, owners and finalizers. */
+export function metadataErrors(resource: Resource, object: JsonObject): FieldError[] {
+  const metadata = objectAt(object, "metadata");
+  return [
+    ...nameErrors(resource, stringAt(metadata, "name") ?? ""),
+    ...labelErrors(metadata["labels"], "metadata.labels"),
+    ...annotationErrors(metadata["annotations"]),
+    ...ownerErrors(objectsAt(metadata, "ownerReferences")),
+  ];
+}
+
+function nameErrors(resource: Resource, name: string): FieldError[] {
+  const field = "metadata.name";
+  if (name === "") return [requiredField(field, "name or generateName is required")];
+  if (resource.nameFormat === "label") return labelNameErrors(field, name);
+  if (resource.nameFormat === "path") {
+    return /[/%]/.test(name) || name === "." || name === ".."
+      ? [invalidField(field, name, "may not contain '/' or '%'")]
+      : [];
+  }
+  if (name.length > 253) return [invalidField(field, name, "must be no more than 253 characters")];
+  return matchesWholly(subdomain, name) ? [] : [invalidField(field, name, subdomainRule)];
+}
+
+/** Problems of a map of labels: keys and values. */
+export function labelErrors(labels: unknown, field: string): FieldError[] {
+  if (!isObject(labels)) return [];
+  return Object.entries(labels).flatMap(([key, value]) => [
+    ...qualifiedNameErrors(key, field),
+    ...labelValueErrors(String(value), field),
+  ]);
+}
+
+function labelValueErrors(value: string, field: string): FieldError[] {
+  if (value.length > 63) return [invalidField(field, value, "must be no more than 63 characters")];
+  return value === "" || matchesWholly(qualifiedPart, value) ? [] : [invalidField(field, value, labelValueRule)];
+}
+
+function qualifiedNameErrors(key: string, field: string): FieldError[] {
+  const [name = "", prefix] = key.split("/").reverse();
+  if (name.length > 63) return [invalidField(field, key, "name part must be no more than 63 characters")];
+  if (!matchesWholly(qualifiedPart, name)) return [invalidField(field, key, qualifiedRule)];
+  if (prefix !== undefined && !matchesWholly(subdomain, prefix))
+    return [invalidField(field, key, `prefix part ${subdomainRule}`)];
+  return [];
+}
+
+const maximumAnnotationBytes = 256 * 1024;
+
+function annotationErrors(annotations: unknown): FieldError[] {
+  if (!isObject(annotations)) return [];
+  const field = "metadata.annotations";
+  const size = Object.entries(annotations).reduce((sum, [key, value]) => sum + key.length + String(value).length, 0);
+  const tooLong: FieldError[] =
+    size > maximumAnnotationBytes
+      ? [
+          {
+            reason: "FieldValueTooLong",
+            field,
+            message: `Too long: may not be more than ${maximumAnnotationBytes} bytes`,
+          },
+        ]
+      : [];
+  return [...Object.keys(annotations).flatMap((key) => qualifiedNameErrors(key.toLowerCase(), field)), ...tooLong];
+}
+
+function ownerErrors(owners: readonly JsonObject[]): FieldError[] {
+  const field = "metadata.ownerReferences";
+  const missing = owners.flatMap((owner, index) =>
+    ["apiVersion", "kind", "name", "uid"].flatMap((part) =>
+      stringAt(owner, part) ? [] : [invalidField(`${field}[${index}].${part}`, "", `must not be empty`)],
+    ),
+  );
+  const controllers = owners.filter((owner) => owner["controller"] === true);
+  const [first, second] = controllers;
+  if (!first || !second) return missing;
+  const names = `"${stringAt(first, "kind")}/${stringAt(first, "name")}" and "${stringAt(second, "kind")}/${stringAt(second, "name")}"`;
+  return [
+    ...missing,
+    invalidField(
+      field,
+      owners,
+      `Only one reference can have Controller set to true. Found "true" in references for ${names}`,
+    ),
+  ];
+}

@@ -1,0 +1,38 @@
+import type { FieldError } from "../api-error.ts";
+import type { JsonObject, KubeObject } from "../objects.ts";
+import type { Resource } from "../resources/resource.ts";
+import { evaluateRules } from "../schema/cel-rules.ts";
+import { validateListTypes, validateSchema } from "../schema/validate.ts";
+import { metadataErrors } from "./names.ts";
+
+/** Everything that is wrong with an object that is about to be stored. `old` is undefined on create. */
+export function validateObject(resource: Resource, object: JsonObject, old: KubeObject | undefined): FieldError[] {
+  const common = metadataErrors(resource, object);
+  if (resource.isCustom) return [...common, ...customErrors(resource, object, old)];
+  return [...common, ...(resource.behaviour.validate?.(object, old) ?? [])];
+}
+
+/** With these, the value is not what the schema promises, and CEL rules cannot be evaluated on it. */
+const blocking: ReadonlySet<FieldError["reason"]> = new Set([
+  "FieldValueNotSupported",
+  "FieldValueRequired",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+  "FieldValueTypeInvalid",
+]);
+
+const unchecked: FieldError = {
+  reason: "FieldValueInvalid",
+  field: "<nil>",
+  message:
+    "Invalid value: null: some validation rules were not checked because the object was invalid; " +
+    "correct the existing errors to complete validation",
+};
+
+function customErrors(resource: Resource, object: JsonObject, old: KubeObject | undefined): FieldError[] {
+  const { schema, rules } = resource;
+  const errors = [...validateSchema(object, schema), ...validateListTypes(object, schema)];
+  if (rules === undefined) return errors;
+  if (errors.some((error) => blocking.has(error.reason))) return [...errors, unchecked];
+  return [...errors, ...evaluateRules(rules, object, old)];
+}

@@ -1,0 +1,55 @@
+import { createServer } from "node:net";
+
+const FIRST_HOST = 2; // .1 is the kubelet's own
+const LAST_HOST = 254;
+
+/**
+ * Hands out the addresses of one node's pods, 127.77.N.2 to .254. An address that was freed comes back last, so that
+ * a client which still holds it does not meet another pod.
+ */
+export class PodAddresses {
+  private readonly network: string;
+  private readonly taken = new Set<number>();
+  private next = FIRST_HOST;
+
+  /** @param network the first three numbers, e.g. `127.77.0` */
+  constructor(network: string) {
+    this.network = network;
+  }
+
+  take(): string {
+    for (let tries = FIRST_HOST; tries <= LAST_HOST; tries++) {
+      const host = this.next;
+      this.next = host === LAST_HOST ? FIRST_HOST : host + 1;
+      if (this.taken.has(host)) continue;
+      this.taken.add(host);
+      return `${this.network}.${host}`;
+    }
+    throw new Error(`all ${LAST_HOST - FIRST_HOST + 1} pod addresses of ${this.network}.0/24 are taken`);
+  }
+
+  free(address: string): void {
+    this.taken.delete(Number(address.slice(address.lastIndexOf(".") + 1)));
+  }
+}
+
+/** @throws with what to do when this machine cannot give pods addresses of their own in `network`. */
+export async function checkPodAddresses(network: string): Promise<void> {
+  const address = `${network}.${FIRST_HOST}`;
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject).listen(0, address, resolve);
+    });
+  } catch (error) {
+    const advice =
+      process.platform === "darwin"
+        ? `macOS has only 127.0.0.1 until told otherwise: for n in $(seq 1 60); do sudo ifconfig lo0 alias ${network}.$n; done`
+        : `the loopback interface must have 127.0.0.0/8`;
+    throw new Error(`each local pod needs an address of its own, but ${address} cannot be bound; ${advice}`, {
+      cause: error,
+    });
+  } finally {
+    server.close();
+  }
+}

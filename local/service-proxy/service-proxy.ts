@@ -1,0 +1,121 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Logger } from "pino";
+import { hasStatus, type ClusterClient } from "../cluster/client.ts";
+import { serviceEndpoints } from "../cluster/endpoints.ts";
+import { keyOf, type Service } from "../cluster/objects.ts";
+import type { ClusterView } from "../cluster/view.ts";
+import { Forwarder } from "./forwarder.ts";
+
+const HOST = "127.0.0.1";
+const FRONT_LABEL = ["app.kubernetes.io/component", "front"] as const;
+
+export interface ServiceProxyOptions {
+  client: ClusterClient;
+  /** Started by the caller, who may share it. */
+  view: ClusterView;
+  /** Services get this port of 127.0.0.1 and the ones above, whichever are free. */
+  firstPort: number;
+  logger: Logger;
+}
+
+/**
+ * Makes Services that are meant for the outside reachable on 127.0.0.1, as a cloud's load balancer and kube-proxy would
+ * together. A Service keeps its port as long as it exists.
+ */
+export class ServiceProxy {
+  private readonly options: ServiceProxyOptions;
+  private readonly forwarders = new Map<string, Forwarder>();
+  private readonly opening = new Map<string, Promise<void>>();
+  private planned = false;
+  private closed = false;
+
+  constructor(options: ServiceProxyOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    const { services, pods } = this.options.view;
+    services.subscribe(() => this.plan());
+    pods.subscribe(() => this.plan());
+    this.plan();
+  }
+
+  /** `http://127.0.0.1:8080`, or undefined while the Service is not there. */
+  urlOf(namespace: string, name: string): string | undefined {
+    const forwarder = this.forwarders.get(`${namespace}/${name}`);
+    return forwarder === undefined ? undefined : `http://${HOST}:${forwarder.port}`;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await Promise.all(this.opening.values());
+    await Promise.all([...this.forwarders.values()].map((forwarder) => forwarder.close()));
+    this.forwarders.clear();
+  }
+
+  /** Once for all changes of this turn. */
+  private plan(): void {
+    if (this.planned) return;
+    this.planned = true;
+    setImmediate(() => {
+      this.planned = false;
+      if (!this.closed) this.reconcile();
+    });
+  }
+
+  private reconcile(): void {
+    const wanted = new Map(
+      this.options.view.services
+        .list()
+        .filter(isForTheOutside)
+        .map((service) => [keyOf(service), service]),
+    );
+    for (const [key, service] of wanted) {
+      const forwarder = this.forwarders.get(key);
+      if (forwarder !== undefined) this.point(forwarder, service);
+      else if (!this.opening.has(key)) this.opening.set(key, this.open(key, service));
+    }
+    for (const [key, forwarder] of this.forwarders) {
+      if (wanted.has(key)) continue;
+      this.forwarders.delete(key);
+      void forwarder.close();
+    }
+  }
+
+  private async open(key: string, service: Service): Promise<void> {
+    const { firstPort, logger } = this.options;
+    try {
+      const forwarder = await Forwarder.listen(HOST, firstPort);
+      this.forwarders.set(key, forwarder);
+      this.point(forwarder, service);
+      logger.info({ service: key, port: forwarder.port }, "a service is reachable");
+      if (service.spec.type === "LoadBalancer") await this.reportIngress(service, forwarder.port);
+    } catch (error) {
+      logger.error({ err: error, service: key }, "making a service reachable failed");
+    } finally {
+      this.opening.delete(key);
+      this.plan(); // it may have changed or gone meanwhile
+    }
+  }
+
+  private point(forwarder: Forwarder, service: Service): void {
+    const port = service.spec.ports?.[0]?.port;
+    forwarder.targets = port === undefined ? [] : serviceEndpoints(service, port, this.options.view.pods.list());
+  }
+
+  private async reportIngress({ metadata: { namespace, name }, status }: Service, port: number): Promise<void> {
+    const loadBalancer = { ingress: [{ ip: HOST, ipMode: "Proxy", ports: [{ port, protocol: "TCP" }] }] };
+    if (isDeepStrictEqual(status?.loadBalancer, loadBalancer)) return;
+    try {
+      const path = `/api/v1/namespaces/${namespace}/services/${name}/status`;
+      await this.options.client.request("PATCH", path, { patch: "merge", body: { status: { loadBalancer } } });
+    } catch (error) {
+      if (!hasStatus(error, 404)) throw error; // deleted meanwhile
+    }
+  }
+}
+
+function isForTheOutside({ metadata, spec }: Service): boolean {
+  const [label, value] = FRONT_LABEL;
+  return metadata.labels?.[label] === value || spec.type === "LoadBalancer" || spec.type === "NodePort";
+}

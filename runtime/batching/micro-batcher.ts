@@ -1,0 +1,146 @@
+import { concatenate } from "../model/tensor.ts";
+import type { Element, OutputTensor } from "../model/tensor.ts";
+import type { Feeds, Pipeline } from "../model/pipeline.ts";
+
+/** The validated rows of one request. */
+export interface Job {
+  readonly rows: number;
+  /** Per pipeline input, its elements, row-major. */
+  readonly inputs: readonly (readonly Element[])[];
+  /** Per pipeline input, its dimensions, the first of which is `rows` if the model is batchable. */
+  readonly dims: readonly (readonly number[])[];
+}
+
+/** Where a job's rows are in the outputs of the run that it shared. */
+export interface JobOutputs {
+  readonly outputs: readonly OutputTensor[];
+  readonly firstRow: number;
+}
+
+export class QueueFullError extends Error {
+  override readonly name = "QueueFullError";
+}
+
+export class DeadlineError extends Error {
+  override readonly name = "DeadlineError";
+}
+
+export interface BatcherOptions {
+  readonly batchable: boolean;
+  /** Most rows in one run, unless a single job has more. */
+  readonly maxRows: number;
+  /** Most jobs waiting for a run. */
+  readonly maxQueue: number;
+  /** Longest wait for a run, in milliseconds. */
+  readonly maxWait: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly onRun: (rows: number) => void;
+}
+
+interface Waiting {
+  readonly job: Job;
+  /** Jobs of one key differ in their number of rows only. */
+  readonly key: string;
+  readonly since: number;
+  readonly resolve: (outputs: JobOutputs) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Gathers the jobs that arrive in one turn of the event loop, or while another run computes, into one run.
+ * No job waits for company: the first starts a run as soon as the turn's other requests are parsed.
+ */
+export class MicroBatcher {
+  readonly #pipeline: Pipeline;
+  readonly #options: BatcherOptions;
+  #waiting: Waiting[] = [];
+  #running = false;
+
+  constructor(pipeline: Pipeline, options: BatcherOptions) {
+    this.#pipeline = pipeline;
+    this.#options = options;
+  }
+
+  get queueLength(): number {
+    return this.#waiting.length;
+  }
+
+  /** Rejects with QueueFullError, DeadlineError, or the model's own error for these rows. */
+  submit(job: Job): Promise<JobOutputs> {
+    if (this.#waiting.length >= this.#options.maxQueue) {
+      return Promise.reject(new QueueFullError(`${this.#waiting.length} predictions are waiting already`));
+    }
+    return new Promise((resolve, reject) => {
+      const key = this.#options.batchable ? batchKey(job) : "";
+      this.#waiting.push({ job, key, since: this.#options.now(), resolve, reject });
+      if (this.#running) return;
+      this.#running = true;
+      setImmediate(() => void this.#runAll());
+    });
+  }
+
+  async #runAll(): Promise<void> {
+    while (this.#waiting.length > 0) await this.#runBatch(this.#takeBatch());
+    this.#running = false;
+  }
+
+  /** The oldest job and those that can share its run; the jobs that waited too long are answered instead. */
+  #takeBatch(): Waiting[] {
+    const { batchable, maxRows, maxWait, now } = this.#options;
+    const oldest = now() - maxWait;
+    const batch: Waiting[] = [];
+    const rest: Waiting[] = [];
+    let rows = 0;
+    for (const waiting of this.#waiting) {
+      const [first] = batch;
+      if (waiting.since < oldest) {
+        waiting.reject(new DeadlineError(`no run began within ${maxWait} ms`));
+      } else if (
+        first === undefined ||
+        (batchable && waiting.key === first.key && rows + waiting.job.rows <= maxRows)
+      ) {
+        batch.push(waiting);
+        rows += waiting.job.rows;
+      } else {
+        rest.push(waiting);
+      }
+    }
+    this.#waiting = rest;
+    return batch;
+  }
+
+  async #runBatch(batch: readonly Waiting[]): Promise<void> {
+    if (batch.length === 0) return;
+    try {
+      const jobs = batch.map(({ job }) => job);
+      const rows = jobs.reduce((sum, job) => sum + job.rows, 0);
+      this.#options.onRun(rows);
+      const outputs = await this.#pipeline.run(this.#feeds(jobs, rows));
+      let firstRow = 0;
+      for (const { job, resolve } of batch) {
+        resolve({ outputs, firstRow });
+        firstRow += job.rows;
+      }
+    } catch (error) {
+      if (batch.length === 1) batch[0]?.reject(error);
+      else for (const waiting of batch) await this.#runBatch([waiting]); // one job's rows must not fail its neighbours'
+    }
+  }
+
+  #feeds(jobs: readonly Job[], rows: number): Feeds {
+    const feeds: Record<string, Feeds[string]> = {};
+    this.#pipeline.inputs.forEach((input, index) => {
+      const dims = jobs[0]?.dims[index] ?? [];
+      const batchDims = this.#options.batchable ? [rows, ...dims.slice(1)] : dims;
+      feeds[input.name] = concatenate(
+        input.type,
+        batchDims,
+        jobs.map((job) => job.inputs[index] ?? []),
+      );
+    });
+    return feeds;
+  }
+}
+
+const batchKey = (job: Job): string => job.dims.map((dims) => dims.slice(1).join("x")).join();

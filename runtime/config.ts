@@ -1,0 +1,234 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { HTTP_PORT, RUNTIME_ENV } from "./contract.ts";
+
+/** What one variable means: `parse` returns its value, or throws a `TypeError` that says what is expected. */
+interface Setting<T> {
+  readonly env: string;
+  readonly help: string;
+  /** How the default is shown by --help; absent for optional and secret settings. */
+  readonly shown?: string;
+  readonly parse: (text: string | undefined) => T;
+}
+
+const MiB = 1024 ** 2;
+const GiB = 1024 ** 3;
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"];
+const DIGEST = /^(?:sha256:)?([0-9a-f]{64})$/i;
+
+const SETTINGS = {
+  modelUri: required(
+    RUNTIME_ENV.uri,
+    "Where the model is: a folder, file://, https://, s3:// or configmap://NAME (alias MODEL_PATH)",
+  ),
+  modelSha256: digest(RUNTIME_ENV.sha256, "The SHA-256 that the artifact must have, in hex"),
+  modelName: text(RUNTIME_ENV.name, "model", "Name of the model in /v2/models/NAME"),
+  modelVersion: optional(RUNTIME_ENV.version, "model_version of the answers when metadata.json names none"),
+  modelVariant: text(
+    RUNTIME_ENV.variant,
+    "default",
+    "model_variant of the answers: the version's name in the ModelDeployment",
+  ),
+  modelRevision: optional(RUNTIME_ENV.revision, "Revision shown by /model/info and /metrics"),
+  host: optional(RUNTIME_ENV.host, "Address to listen on; all of them when unset"),
+  port: integer(RUNTIME_ENV.port, HTTP_PORT, [0, 65_535], "Port of the API and of /metrics; 0 takes a free one"),
+  maxBodyBytes: integer("MAX_BODY_BYTES", 10 * MiB, [1, 1024 * MiB], "Largest request body, in bytes"),
+  maxQueue: integer("MAX_QUEUE", 1024, [1, 1_000_000], "Predictions in flight at once; one more is answered 503"),
+  batchMaxSize: integer("BATCH_MAX_SIZE", 64, [1, 65_536], "Most rows in one run of the model"),
+  requestTimeoutSeconds: integer(
+    "REQUEST_TIMEOUT_SECONDS",
+    30,
+    [1, 3600],
+    "A prediction that waited longer for its run is answered 504",
+  ),
+  maxConnectionAgeSeconds: integer(
+    "MAX_CONNECTION_AGE_SECONDS",
+    300,
+    [1, 86_400],
+    "Connections older than this (±10 %) are closed after their next answer, so that clients meet new pods",
+  ),
+  intraOpThreads: integer("INTRA_OP_THREADS", 1, [1, 256], "Threads of one run; one is best for small models"),
+  drainSeconds: integer(
+    RUNTIME_ENV.drainSeconds,
+    5,
+    [0, 3600],
+    "Seconds of service after SIGTERM, while routers take note of the 503 of /health",
+  ),
+  loadDeadlineSeconds: integer(
+    "LOAD_DEADLINE_SECONDS",
+    1800,
+    [1, 86_400],
+    "Seconds after which an unfinished download fails",
+  ),
+  maxArtifactBytes: integer("MAX_ARTIFACT_BYTES", 2 * GiB, [1, 1024 * GiB], "Largest artifact, unpacked, in bytes"),
+  cacheDir: text(RUNTIME_ENV.cacheDir, join(tmpdir(), "slipway"), "Writable folder for downloaded artifacts"),
+  configMapRoot: text(
+    RUNTIME_ENV.configMapRoot,
+    "/var/run/slipway/configmaps",
+    "Folder under which configmap://NAME is mounted as NAME/",
+  ),
+  terminationMessagePath: text(
+    RUNTIME_ENV.terminationMessagePath,
+    "/dev/termination-log",
+    "File that tells Kubernetes why a model did not load",
+  ),
+  allowHttp: flag("ALLOW_HTTP", false, "Allow http:// sources that are not on this machine"),
+  httpAuthorization: optional("HTTP_AUTHORIZATION", "Authorization header for https:// sources"),
+  httpUsername: optional("HTTP_USERNAME", "User name for https:// sources"),
+  httpPassword: optional("HTTP_PASSWORD", "Password for https:// sources"),
+  awsAccessKeyId: optional(
+    "AWS_ACCESS_KEY_ID",
+    "S3 access key; without it the AWS SDK's other ways apply (web identity, instance role)",
+  ),
+  awsSecretAccessKey: optional("AWS_SECRET_ACCESS_KEY", "S3 secret key"),
+  awsSessionToken: optional("AWS_SESSION_TOKEN", "S3 session token"),
+  awsRegion: text("AWS_REGION", "us-east-1", "S3 region"),
+  awsEndpointUrl: optional("AWS_ENDPOINT_URL", "S3 endpoint of MinIO and others"),
+  s3ForcePathStyle: flag(
+    "S3_FORCE_PATH_STYLE",
+    undefined,
+    "Address buckets by path rather than by host name; true when AWS_ENDPOINT_URL is set",
+  ),
+  logLevel: choice("LOG_LEVEL", LOG_LEVELS, "info", "Least severe level that is logged"),
+} satisfies Record<string, Setting<unknown>>;
+
+/** Everything that the environment says, read once. Secrets are part of it: never log it whole. */
+export type Config = { readonly [Key in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[Key]["parse"]> };
+
+/** All problems of the environment at once, one sentence each. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("; "));
+  }
+}
+
+/** The environment of this process; the only place that reads it. */
+export const processEnvironment = (): NodeJS.ProcessEnv => process.env;
+
+/** Throws a {@link ConfigError} that names every variable that is wrong, never its value when it is a secret. */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const problems: string[] = [];
+  const values = Object.entries(SETTINGS).map(([key, setting]) => {
+    try {
+      return [key, (setting as Setting<unknown>).parse(valueOf(setting.env, environment))];
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      problems.push(error.message);
+      return [key, undefined];
+    }
+  });
+  const { MODEL_URI, MODEL_PATH } = environment;
+  if (MODEL_URI && MODEL_PATH && MODEL_URI !== MODEL_PATH) {
+    problems.push("MODEL_URI and MODEL_PATH differ: set one of them");
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(Object.fromEntries(values)) as Config;
+}
+
+/** Where to leave the termination message, known even when the rest of the environment is wrong. */
+export function terminationMessagePath(environment: NodeJS.ProcessEnv): string {
+  return SETTINGS.terminationMessagePath.parse(valueOf(RUNTIME_ENV.terminationMessagePath, environment));
+}
+
+export function usage(): string {
+  const lines = Object.values(SETTINGS).map((setting: Setting<unknown>) => {
+    const shown = setting.shown === undefined ? "" : ` (default: ${setting.shown})`;
+    return `  ${setting.env.padEnd(28)}${setting.help}${shown}`;
+  });
+  return [
+    "Serves one ONNX model over HTTP. Configured by environment variables only:",
+    "",
+    ...lines,
+    "",
+    "It listens at once; GET /health answers 503 until the model is loaded and warmed up.",
+    "A model that cannot be loaded ends the process with code 1 and a reason in TERMINATION_MESSAGE_PATH.",
+    "",
+  ].join("\n");
+}
+
+/** An empty variable counts as unset: templates often leave one behind. */
+function valueOf(env: string, environment: NodeJS.ProcessEnv): string | undefined {
+  return environment[env] || (env === RUNTIME_ENV.uri ? environment["MODEL_PATH"] : undefined) || undefined;
+}
+
+function required(env: string, help: string): Setting<string> {
+  return {
+    env,
+    help,
+    shown: "none, required",
+    parse: (value) => {
+      if (value === undefined) throw new TypeError(`${env} is not set: name the model's folder or URI`);
+      return value;
+    },
+  };
+}
+
+function text(env: string, fallback: string, help: string): Setting<string> {
+  return { env, help, shown: fallback, parse: (value) => value ?? fallback };
+}
+
+function optional(env: string, help: string): Setting<string | undefined> {
+  return { env, help, parse: (value) => value };
+}
+
+function integer(env: string, fallback: number, [least, most]: [number, number], help: string): Setting<number> {
+  return {
+    env,
+    help,
+    shown: String(fallback),
+    parse: (value) => {
+      if (value === undefined) return fallback;
+      const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+      if (!(number >= least && number <= most)) {
+        throw new TypeError(`${env} is ${JSON.stringify(value)}: expected a whole number from ${least} to ${most}`);
+      }
+      return number;
+    },
+  };
+}
+
+function flag<T extends boolean | undefined>(env: string, fallback: T, help: string): Setting<boolean | T> {
+  return {
+    env,
+    help,
+    ...(fallback !== undefined && { shown: String(fallback) }),
+    parse: (value) => {
+      if (value === undefined) return fallback;
+      if (!["true", "1", "false", "0"].includes(value.toLowerCase())) {
+        throw new TypeError(`${env} is ${JSON.stringify(value)}: expected true or false`);
+      }
+      return ["true", "1"].includes(value.toLowerCase());
+    },
+  };
+}
+
+function choice(env: string, choices: readonly string[], fallback: string, help: string): Setting<string> {
+  return {
+    env,
+    help: `${help}: ${choices.join(", ")}`,
+    shown: fallback,
+    parse: (value) => {
+      if (value === undefined) return fallback;
+      if (!choices.includes(value)) {
+        throw new TypeError(`${env} is ${JSON.stringify(value)}: expected one of ${choices.join(", ")}`);
+      }
+      return value;
+    },
+  };
+}
+
+function digest(env: string, help: string): Setting<string | undefined> {
+  return {
+    env,
+    help,
+    parse: (value) => {
+      if (value === undefined) return undefined;
+      const hex = DIGEST.exec(value)?.[1];
+      if (hex === undefined) throw new TypeError(`${env} is ${JSON.stringify(value)}: expected 64 hexadecimal digits`);
+      return hex.toLowerCase();
+    },
+  };
+}

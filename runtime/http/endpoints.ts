@@ -1,0 +1,79 @@
+import express from "express";
+import type { ErrorRequestHandler, Express, RequestHandler } from "express";
+import type { Logger } from "pino";
+
+import { HEALTH_PATH } from "../contract.ts";
+import type { RuntimeMetrics } from "../observability/metrics.ts";
+import { modelMetadata, serverMetadata } from "../protocol/v2-metadata.ts";
+import type { ServedModel } from "../served-model.ts";
+import type { ServingState } from "../serving-state.ts";
+import { modelInfo } from "./model-info.ts";
+
+/** Everything but the hot path: health, metadata, metrics. */
+export function endpoints(state: ServingState, metrics: RuntimeMetrics, logger: Logger): Express {
+  const app = express();
+  app.disable("x-powered-by").disable("etag");
+
+  /** Answers 503 until there is a model; `answer` gives undefined for another model's or version's name. */
+  const withModel =
+    (answer: (model: ServedModel, params: Record<string, string>) => unknown): RequestHandler<Record<string, string>> =>
+    (request, response) => {
+      if (state.model === undefined) {
+        response.status(503).set("retry-after", "1").json({ error: "the model is still loading: try again" });
+        return;
+      }
+      const { name, version } = state.model.identity;
+      const { model = name, version: asked = version } = request.params;
+      if (model !== name || asked !== version) {
+        response.status(404).json({ error: `this server has model ${name} version ${version} only` });
+        return;
+      }
+      response.json(answer(state.model, request.params));
+    };
+
+  const routes: Record<string, RequestHandler<Record<string, string>>> = {
+    [HEALTH_PATH]: (_, response) => {
+      const { phase, model } = state;
+      response.status(phase === "ready" ? 200 : 503).json({
+        status: phase === "ready" ? "ok" : phase,
+        ...(model && { model_version: model.identity.version, model_variant: model.identity.variant }),
+      });
+    },
+    "/model/info": withModel(modelInfo),
+    "/metrics": async (_, response) => {
+      response.set("content-type", metrics.contentType).end(await metrics.text());
+    },
+    "/v2": (_, response) => void response.json(serverMetadata),
+    "/v2/health/live": (_, response) => void response.json({ live: true }),
+    "/v2/health/ready": (_, response) =>
+      void response.status(state.phase === "ready" ? 200 : 503).json({ ready: state.phase === "ready" }),
+  };
+  for (const path of ["/v2/models/:model", "/v2/models/:model/versions/:version"]) {
+    routes[path] = withModel(({ model, identity }) => modelMetadata(identity, model.pipeline));
+    routes[`${path}/ready`] = withModel(({ identity }) => ({ name: identity.name, ready: true }));
+  }
+  for (const [path, handler] of Object.entries(routes)) {
+    app
+      .route(path)
+      .get(handler)
+      .all((request, response) => {
+        response
+          .status(405)
+          .set("allow", "GET, HEAD")
+          .json({ error: `${request.method} is not supported here: use GET` });
+      });
+  }
+
+  app.use((request, response) => {
+    response.status(404).json({
+      error: `there is no ${request.path.slice(0, 200)}; see /predict, /health, /model/info, /metrics and /v2`,
+    });
+  });
+  const failed: ErrorRequestHandler = (error: Error & { status?: number }, request, response, _next) => {
+    const status = error.status ?? 500;
+    if (status >= 500) logger.error({ err: error, path: request.path }, "a request failed");
+    response.status(status).json({ error: status >= 500 ? "internal error; the log has the cause" : error.message });
+  };
+  app.use(failed);
+  return app;
+}

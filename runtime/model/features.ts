@@ -1,0 +1,112 @@
+import { LoadError } from "../load-error.ts";
+import type { FeatureType, Metadata } from "./metadata.ts";
+import { describeTensor, isFloatType, isIntegerType, rowSize } from "./tensor.ts";
+import type { ElementType, TensorSpec } from "./tensor.ts";
+
+/** One named field of a /predict row, and the pipeline input that it fills. */
+export interface Feature {
+  readonly name: string;
+  readonly type: FeatureType;
+  readonly nullable: boolean;
+  /** Index of the pipeline's input. In a matrix input the features are its columns, in order. */
+  readonly input: number;
+  readonly element: ElementType;
+}
+
+type Declared = NonNullable<Metadata["features"]>[number];
+
+/**
+ * The named fields of a row, or undefined when the model takes tensors that have no named fields (an image, say).
+ * Throws a LoadError (SignatureMismatch) that names both sides when metadata.json and the graph disagree.
+ */
+export function resolveFeatures(
+  declared: readonly Declared[] | undefined,
+  inputs: readonly TensorSpec[],
+  source: string,
+): readonly Feature[] | undefined {
+  if (declared === undefined) return undeclaredFeatures(inputs);
+  const fields = declared.map((feature) => (typeof feature === "string" ? { name: feature } : feature));
+  const inputOf = placement(
+    fields.map(({ name }) => name),
+    inputs,
+  );
+  if (inputOf === undefined)
+    throw mismatch(
+      fields.map(({ name }) => name),
+      inputs,
+      source,
+    );
+  return fields.map((field, index) => {
+    const input = inputOf(index);
+    const spec = inputs[input] as TensorSpec;
+    const type = field.type ?? naturalType(spec.type);
+    const nullable = field.nullable ?? false;
+    const problem = typeProblem(type, nullable, spec);
+    if (problem !== undefined) {
+      throw new LoadError(
+        "SignatureMismatch",
+        `loading ${source}: metadata.json says that ${field.name} is ${type}, but the graph takes ${describeTensor(spec)}: ${problem}`,
+      );
+    }
+    return { name: field.name, type, nullable, input, element: spec.type };
+  });
+}
+
+/** One input per feature, by name; or one matrix whose columns are the features in order. */
+function placement(names: readonly string[], inputs: readonly TensorSpec[]): ((feature: number) => number) | undefined {
+  const [only] = inputs;
+  if (inputs.length === 1 && only !== undefined) {
+    const width = only.shape === undefined || only.shape.length <= 2 ? (rowSize(only) ?? names.length) : undefined;
+    return width === names.length ? () => 0 : undefined;
+  }
+  const positions = names.map((name) => inputs.findIndex((input) => input.name === name));
+  const fits =
+    names.length === inputs.length && inputs.every((input) => rowSize(input) === 1) && !positions.includes(-1);
+  return fits ? (feature) => positions[feature] as number : undefined;
+}
+
+function undeclaredFeatures(inputs: readonly TensorSpec[]): readonly Feature[] | undefined {
+  const feature = (name: string, input: number, spec: TensorSpec): Feature => ({
+    name,
+    type: naturalType(spec.type),
+    nullable: false,
+    input,
+    element: spec.type,
+  });
+  if (inputs.every((input) => rowSize(input) === 1))
+    return inputs.map((spec, index) => feature(spec.name, index, spec));
+  const [matrix] = inputs;
+  if (inputs.length !== 1 || matrix?.shape?.length !== 2) return undefined;
+  const width = rowSize(matrix);
+  return width === undefined
+    ? undefined
+    : Array.from({ length: width }, (_, column) => feature(`f${column}`, 0, matrix));
+}
+
+function naturalType(element: ElementType): FeatureType {
+  if (element === "string") return "string";
+  if (element === "bool") return "boolean";
+  return isIntegerType(element) ? "integer" : "number";
+}
+
+/** Why values of `type` cannot be fed; undefined when they can. */
+function typeProblem(type: FeatureType, nullable: boolean, { type: element }: TensorSpec): string | undefined {
+  if (nullable && !isFloatType(element)) return "only float inputs can hold a missing value (as NaN)";
+  const accepted: Record<FeatureType, boolean> = {
+    number: isFloatType(element),
+    integer: isFloatType(element) || isIntegerType(element),
+    boolean: element !== "string",
+    string: element === "string",
+  };
+  return accepted[type] ? undefined : `a ${type} does not fit`;
+}
+
+function mismatch(names: readonly string[], inputs: readonly TensorSpec[], source: string): LoadError {
+  const taken = inputs.map(describeTensor).join(", ");
+  const missing = inputs.length > 1 ? inputs.map(({ name }) => name).filter((name) => !names.includes(name)) : [];
+  const detail = missing.length > 0 ? ` (not in metadata.json: ${missing.join(", ")})` : "";
+  return new LoadError(
+    "SignatureMismatch",
+    `loading ${source}: metadata.json has ${names.length} features (${names.join(", ")}), but the graph takes ${taken}${detail}; export both from the same training run`,
+  );
+}

@@ -1,0 +1,79 @@
+import type { Tensor } from "onnxruntime-node";
+
+import { LoadError } from "../load-error.ts";
+import type { Graph } from "./session.ts";
+import { describeTensor, isElementType, rowSize } from "./tensor.ts";
+import type { OutputTensor, TensorSpec } from "./tensor.ts";
+
+export type Feeds = Readonly<Record<string, Tensor>>;
+
+/** What clients feed and fetch: the preprocessor's inputs when there is one, and the model's tensor outputs. */
+export interface Pipeline {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /** Rejects with ONNX Runtime's error. Blocks the event loop while it computes. */
+  run(feeds: Feeds): Promise<OutputTensor[]>;
+}
+
+/** Throws a LoadError when the model has no output to fetch, or the preprocessor's outputs do not fit its inputs. */
+export function createPipeline(model: Graph, preprocessor: Graph | undefined, source: string): Pipeline {
+  if (model.outputs.length === 0) throw unfetchable(model, source);
+  const names = model.outputs.map(({ name }) => name);
+  const runModel = async (feeds: Feeds): Promise<OutputTensor[]> => {
+    const outputs = await model.session.run(feeds, names);
+    return names.map((name) => outputTensor(name, outputs[name] as Tensor));
+  };
+  if (preprocessor === undefined) return { inputs: model.inputs, outputs: model.outputs, run: runModel };
+
+  const wires = connect(preprocessor, model, source);
+  const fetched = wires.map(({ from }) => from);
+  return {
+    inputs: preprocessor.inputs,
+    outputs: model.outputs,
+    run: async (feeds) => {
+      const between = await preprocessor.session.run(feeds, fetched);
+      return runModel(Object.fromEntries(wires.map(({ from, to }) => [to, between[from] as Tensor])));
+    },
+  };
+}
+
+/** Which preprocessor output feeds which model input: by name, or the only one into the only one. */
+function connect(preprocessor: Graph, model: Graph, source: string): { from: string; to: string }[] {
+  const { inputs } = model;
+  const { outputs } = preprocessor;
+  const byPosition = inputs.length === 1 && outputs.length === 1;
+  return inputs.map((input, index) => {
+    const output = outputs.find(({ name }) => name === input.name) ?? (byPosition ? outputs[index] : undefined);
+    if (output === undefined || !fits(output, input)) {
+      throw new LoadError(
+        "SignatureMismatch",
+        `loading ${source}: the preprocessor gives ${list(outputs)}, but the model takes ${list(inputs)}; export both from the same pipeline`,
+      );
+    }
+    return { from: output.name, to: input.name };
+  });
+}
+
+function fits(output: TensorSpec, input: TensorSpec): boolean {
+  if (output.type !== input.type) return false;
+  if (output.shape === undefined || input.shape === undefined) return true;
+  const given = rowSize(output);
+  const taken = rowSize(input);
+  return output.shape.length === input.shape.length && (given === undefined || taken === undefined || given === taken);
+}
+
+function unfetchable(model: Graph, source: string): LoadError {
+  const outputs = model.otherOutputs.join(", ") || "nothing";
+  return new LoadError(
+    "UnsupportedFormat",
+    `loading ${source}: the outputs of ${model.file} (${outputs}) are no tensors that an answer can carry; export it with tensor outputs`,
+  );
+}
+
+function outputTensor(name: string, tensor: Tensor): OutputTensor {
+  const { type, dims } = tensor;
+  if (!isElementType(type)) throw new TypeError(`output ${name} is of type ${type}, which answers cannot carry`);
+  return { name, type, dims, data: tensor.data };
+}
+
+const list = (specs: readonly TensorSpec[]): string => `(${specs.map(describeTensor).join(", ")})`;

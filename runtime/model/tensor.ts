@@ -1,0 +1,137 @@
+import { Tensor } from "onnxruntime-node";
+
+/** The element types that a request or an answer can carry in JSON, by their Open Inference Protocol names. */
+export const DATATYPES = {
+  bool: "BOOL",
+  int8: "INT8",
+  int16: "INT16",
+  int32: "INT32",
+  int64: "INT64",
+  uint8: "UINT8",
+  uint16: "UINT16",
+  uint32: "UINT32",
+  uint64: "UINT64",
+  float32: "FP32",
+  float64: "FP64",
+  string: "BYTES",
+} as const;
+
+export type ElementType = keyof typeof DATATYPES;
+export type Datatype = (typeof DATATYPES)[ElementType];
+export type Element = number | bigint | string | boolean;
+
+/** An input or output of a graph. `shape` counts -1 for a variable dimension; undefined when the rank is unknown. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: readonly number[] | undefined;
+}
+
+/** What a run returned. `data` is row-major; BOOL is 0 or 1. */
+export interface OutputTensor {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+  readonly data: ArrayLike<number | bigint | string>;
+}
+
+const INTEGER_RANGES = {
+  int8: [-128n, 127n],
+  int16: [-32_768n, 32_767n],
+  int32: [-2_147_483_648n, 2_147_483_647n],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
+  uint8: [0n, 255n],
+  uint16: [0n, 65_535n],
+  uint32: [0n, 4_294_967_295n],
+  uint64: [0n, 2n ** 64n - 1n],
+} as const;
+
+export type IntegerType = keyof typeof INTEGER_RANGES;
+
+export const isElementType = (type: string): type is ElementType => Object.hasOwn(DATATYPES, type);
+export const isIntegerType = (type: ElementType): type is IntegerType => Object.hasOwn(INTEGER_RANGES, type);
+export const isFloatType = (type: ElementType): boolean => type === "float32" || type === "float64";
+
+/** Whether an integral `value` fits an element of `type`. */
+export function fitsInteger(value: number | bigint, type: IntegerType): boolean {
+  const [least, most] = INTEGER_RANGES[type];
+  return value >= least && value <= most;
+}
+
+export const elementCount = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+
+/** Elements in one row: the product of all dimensions but the first; undefined when one of them is variable. */
+export function rowSize(spec: TensorSpec): number | undefined {
+  const size = spec.shape && elementCount(spec.shape.slice(1));
+  return size !== undefined && size >= 0 ? size : undefined;
+}
+
+/** `float32[?, 3]`, as error messages show it. */
+export function describeTensor(spec: TensorSpec): string {
+  const dims = spec.shape?.map((size) => (size < 0 ? "?" : String(size))).join(", ") ?? "…";
+  return `${spec.name}: ${spec.type}[${dims}]`;
+}
+
+/** One tensor from the parts of several requests, end to end. Values were checked to fit `type`. */
+export function concatenate(
+  type: ElementType,
+  dims: readonly number[],
+  parts: readonly (readonly Element[])[],
+): Tensor {
+  switch (type) {
+    case "string":
+      return new Tensor("string", parts.flat() as string[], dims);
+    case "int64":
+      return new Tensor("int64", fillBig(new BigInt64Array(elementCount(dims)), parts), dims);
+    case "uint64":
+      return new Tensor("uint64", fillBig(new BigUint64Array(elementCount(dims)), parts), dims);
+    case "bool":
+      return new Tensor("bool", fill(new Uint8Array(elementCount(dims)), parts), dims);
+    case "int8":
+      return new Tensor("int8", fill(new Int8Array(elementCount(dims)), parts), dims);
+    case "int16":
+      return new Tensor("int16", fill(new Int16Array(elementCount(dims)), parts), dims);
+    case "int32":
+      return new Tensor("int32", fill(new Int32Array(elementCount(dims)), parts), dims);
+    case "uint8":
+      return new Tensor("uint8", fill(new Uint8Array(elementCount(dims)), parts), dims);
+    case "uint16":
+      return new Tensor("uint16", fill(new Uint16Array(elementCount(dims)), parts), dims);
+    case "uint32":
+      return new Tensor("uint32", fill(new Uint32Array(elementCount(dims)), parts), dims);
+    case "float32":
+      return new Tensor("float32", fill(new Float32Array(elementCount(dims)), parts), dims);
+    case "float64":
+      return new Tensor("float64", fill(new Float64Array(elementCount(dims)), parts), dims);
+  }
+}
+
+interface NumberArray {
+  set(source: ArrayLike<number>, offset: number): void;
+}
+
+function fill<T extends NumberArray>(target: T, parts: readonly (readonly Element[])[]): T {
+  let offset = 0;
+  for (const part of parts) {
+    target.set(part as readonly number[], offset); // booleans become 0 and 1
+    offset += part.length;
+  }
+  return target;
+}
+
+function fillBig<T extends BigInt64Array | BigUint64Array>(target: T, parts: readonly (readonly Element[])[]): T {
+  let offset = 0;
+  for (const part of parts) for (const value of part) target[offset++] = BigInt(value);
+  return target;
+}
+
+/** An element as JSON can carry it: 64-bit integers as numbers where exact, as decimal strings beyond. */
+export function jsonElement(value: number | bigint | string, type: ElementType): number | string | boolean | null {
+  if (typeof value === "bigint") {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value.toString();
+  }
+  if (type === "bool") return value !== 0;
+  if (typeof value === "number" && !Number.isFinite(value)) return null; // JSON has no NaN
+  return value;
+}

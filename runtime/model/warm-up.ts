@@ -1,0 +1,55 @@
+import { LoadError } from "../load-error.ts";
+import type { Feeds, Pipeline } from "./pipeline.ts";
+import { concatenate, elementCount } from "./tensor.ts";
+import type { Element, OutputTensor, TensorSpec } from "./tensor.ts";
+
+export interface WarmUp {
+  /** What one made-up row gave; undefined when the shapes leave open what a row is. */
+  readonly outputs: readonly OutputTensor[] | undefined;
+  /** Whether rows of several requests may share a run: every input and output has one entry per row. */
+  readonly batchable: boolean;
+}
+
+/**
+ * Runs one and two made-up rows, which also allocates what the first request would otherwise wait for.
+ * Throws a LoadError when numbers alone make the graph fail; made-up words and sizes may rightly be refused.
+ */
+export async function warmUp(pipeline: Pipeline, hasPreprocessor: boolean, source: string): Promise<WarmUp> {
+  const certain = pipeline.inputs.every(
+    ({ type, shape }) => type !== "string" && shape?.slice(1).every((size) => size >= 0),
+  );
+  let outputs: OutputTensor[];
+  try {
+    outputs = await pipeline.run(madeUpRows(pipeline.inputs, 1));
+  } catch (cause) {
+    if (!certain) return { outputs: undefined, batchable: false };
+    const message = `loading ${source}: a trial run with zeros fails: ${(cause as Error).message.split("\n", 1).join("")}`;
+    throw hasPreprocessor
+      ? new LoadError("SignatureMismatch", `${message}; the preprocessor and the model do not fit each other`, {
+          cause,
+        })
+      : new LoadError("InvalidModel", message, { cause });
+  }
+  return { outputs, batchable: isPerRow(outputs, 1) && (await acceptsTwoRows(pipeline)) };
+}
+
+async function acceptsTwoRows(pipeline: Pipeline): Promise<boolean> {
+  if (pipeline.inputs.some(({ shape }) => shape !== undefined && shape[0] !== -1)) return false;
+  return pipeline.run(madeUpRows(pipeline.inputs, 2)).then(
+    (outputs) => isPerRow(outputs, 2),
+    () => false,
+  );
+}
+
+const isPerRow = (outputs: readonly OutputTensor[], rows: number): boolean =>
+  outputs.every(({ dims }) => dims[0] === rows);
+
+function madeUpRows(inputs: readonly TensorSpec[], rows: number): Feeds {
+  return Object.fromEntries(
+    inputs.map(({ name, type, shape }) => {
+      const dims = (shape ?? [-1]).map((size, axis) => (size >= 0 ? size : axis === 0 ? rows : 1));
+      const zero: Element = type === "string" ? "" : 0;
+      return [name, concatenate(type, dims, [Array<Element>(elementCount(dims)).fill(zero)])];
+    }),
+  );
+}

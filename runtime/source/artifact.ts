@@ -1,0 +1,140 @@
+import { realpath, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+import type { Logger } from "pino";
+
+import type { Config } from "../config.ts";
+import { LoadError } from "../load-error.ts";
+import { ArtifactCache } from "./cache.ts";
+import { requireDigest } from "./digest.ts";
+import { download } from "./download.ts";
+import { fileDigest, folderDigest, listFiles, tooLarge } from "./file-tree.ts";
+import { httpOrigin } from "./http.ts";
+import { fileOrigin } from "./local-archive.ts";
+import { parseLocation } from "./location.ts";
+import type { Location } from "./location.ts";
+import { isArchive } from "./tar.ts";
+
+/** A model on this machine, verified to be the one that the spec names. */
+export interface Artifact {
+  readonly folder: string;
+  /** The graph's file when the source is a single file: its neighbours are then none of the model's. */
+  readonly file: string | undefined;
+  readonly sha256: string;
+  readonly bytes: number;
+  /** Where it came from, without credentials. */
+  readonly uri: string;
+}
+
+/** Brings the model of `MODEL_URI` to this machine. Throws a LoadError, or the signal's reason. */
+export async function fetchArtifact(config: Config, logger: Logger, signal: AbortSignal): Promise<Artifact> {
+  const location = parseLocation(config.modelUri, config);
+  switch (location.kind) {
+    case "path":
+      return isArchive(location.path)
+        ? remoteArtifact(location, config, logger, signal)
+        : pathArtifact(location, config);
+    case "configmap":
+      return configMapArtifact(location, config);
+    case "http":
+    case "s3":
+      return remoteArtifact(location, config, logger, signal);
+  }
+}
+
+async function pathArtifact({ uri, path }: { uri: string; path: string }, config: Config): Promise<Artifact> {
+  const stats = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    throw cannotRead(uri, path, cause);
+  });
+  try {
+    if (stats.isDirectory()) return await folderArtifact(uri, path, config);
+    if (stats.size > config.maxArtifactBytes) throw tooLarge(uri, config.maxArtifactBytes);
+    const sha256 = await fileDigest(path);
+    requireDigest(uri, sha256, config.modelSha256);
+    return { folder: dirname(path), file: basename(path), sha256, bytes: stats.size, uri };
+  } catch (error) {
+    throw error instanceof LoadError ? error : cannotRead(uri, path, error as NodeJS.ErrnoException);
+  }
+}
+
+/** Reads one generation of the volume: kubelet swaps the `..data` link when the ConfigMap changes. */
+async function configMapArtifact(
+  { uri, path, name }: { uri: string; path: string; name: string },
+  config: Config,
+): Promise<Artifact> {
+  const generation = await realpath(join(path, "..data")).catch(() => path);
+  const mount = await realpath(path).catch(() => undefined);
+  if (mount === undefined) {
+    throw new LoadError(
+      "ArtifactNotFound",
+      `loading ${uri}: ConfigMap ${name} is not mounted at ${path}; does it exist in the namespace of the ModelDeployment?`,
+    );
+  }
+  if (!`${generation}/`.startsWith(`${mount}/`) && generation !== path) {
+    throw new LoadError("InvalidConfiguration", `loading ${uri}: ${path}/..data leads out of the volume`);
+  }
+  return pathArtifact({ uri, path: generation }, config);
+}
+
+async function folderArtifact(uri: string, folder: string, config: Config): Promise<Artifact> {
+  const files = await listFiles(folder, uri, config.maxArtifactBytes);
+  if (files.length === 0)
+    throw new LoadError("ArtifactNotFound", `loading ${uri}: the folder is empty; it needs a model.onnx`);
+  const sha256 = await folderDigest(folder, files);
+  requireDigest(uri, sha256, config.modelSha256);
+  return { folder, file: undefined, sha256, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), uri };
+}
+
+async function remoteArtifact(
+  location: Exclude<Location, { kind: "configmap" }>,
+  config: Config,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Artifact> {
+  const { uri } = location;
+  const cache = new ArtifactCache(config.cacheDir);
+  const cached = config.modelSha256 && (await cache.find(config.modelSha256));
+  if (cached) {
+    logger.info({ source: uri, sha256: config.modelSha256 }, "artifact is cached");
+    return { folder: cached.folder, file: undefined, sha256: cached.sha256, bytes: cached.bytes, uri };
+  }
+  const staging = await cache.stage();
+  try {
+    const sha256 = await download(await originOf(location, config), staging, { config, logger, signal, uri });
+    const { folder, bytes } = await cache.keep(staging, sha256);
+    return { folder, file: undefined, sha256, bytes, uri };
+  } finally {
+    await cache.discard(staging);
+  }
+}
+
+async function originOf(location: Exclude<Location, { kind: "configmap" }>, config: Config) {
+  switch (location.kind) {
+    case "path":
+      return fileOrigin(location.path, location.uri);
+    case "http":
+      return httpOrigin(location.url, location.uri, config);
+    case "s3": {
+      const { s3Origin } = await import("./s3.ts"); // the SDK takes 0.2 s and 30 MB: only who needs it pays
+      return s3Origin(location, config);
+    }
+  }
+}
+
+function cannotRead(uri: string, path: string, cause: NodeJS.ErrnoException): LoadError {
+  if (cause.code === "ENOENT" || cause.code === "ENOTDIR") {
+    return new LoadError(
+      "ArtifactNotFound",
+      `loading ${uri}: there is no ${path} (any more); check the path and the volume mount`,
+      { cause },
+    );
+  }
+  if (cause.code === "EACCES" || cause.code === "EPERM") {
+    return new LoadError(
+      "AccessDenied",
+      `loading ${uri}: this process may not read ${path}; it runs as user ${process.getuid?.() ?? "?"}`,
+      { cause },
+    );
+  }
+  return new LoadError("SourceUnavailable", `loading ${uri}: reading ${path} failed: ${cause.message}`, { cause });
+}

@@ -1,0 +1,200 @@
+import { createHash } from "node:crypto";
+import type { Hash } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+
+import type { Logger } from "pino";
+
+import type { Config } from "../config.ts";
+import { LoadError } from "../load-error.ts";
+import { conversionOf } from "../model/conversions.ts";
+import { requireDigest } from "./digest.ts";
+import { folderDigest, listFiles, tooLarge } from "./file-tree.ts";
+import type { Origin, OriginFile } from "./origin.ts";
+import { withRetries } from "./retry.ts";
+import { requireSafePath } from "./safe-path.ts";
+import { isArchive, unpack } from "./tar.ts";
+
+export interface DownloadContext {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  /** For messages. */
+  readonly uri: string;
+}
+
+/** A connection that sends nothing for this long is given up and tried again. */
+const STALL_MS = 30_000;
+const PROGRESS_MS = 5_000;
+
+/** Fetches everything into the empty folder and returns its digest, verified. Throws a LoadError or the signal's reason. */
+export async function download(origin: Origin, folder: string, context: DownloadContext): Promise<string> {
+  const { config, logger, uri } = context;
+  const deadline = AbortSignal.timeout(config.loadDeadlineSeconds * 1000);
+  const signal = AbortSignal.any([context.signal, deadline]);
+  try {
+    const files = await withRetries(() => origin.list(signal), logger, signal);
+    const progress = new Progress(config.maxArtifactBytes, uri, logger);
+    const [first] = files;
+    if (first?.whole) return await fetchWhole(origin, first, folder, progress, { ...context, signal });
+
+    for (const file of files)
+      await fetchFile(origin, file, join(folder, requireSafePath(file.path, uri)), progress, { ...context, signal });
+    const sha256 = await folderDigest(folder, await listFiles(folder, uri, config.maxArtifactBytes));
+    requireDigest(uri, sha256, config.modelSha256);
+    return sha256;
+  } catch (error) {
+    if (!deadline.aborted || error instanceof LoadError) throw error;
+    throw new LoadError(
+      "SourceUnavailable",
+      `loading ${uri}: not here after ${config.loadDeadlineSeconds} s; raise LOAD_DEADLINE_SECONDS, or bring the model nearer`,
+      { cause: error },
+    );
+  }
+}
+
+/** A single file is verified before anything is unpacked from it. */
+async function fetchWhole(
+  origin: Origin,
+  file: OriginFile,
+  folder: string,
+  progress: Progress,
+  context: DownloadContext,
+): Promise<string> {
+  const { config, uri, signal } = context;
+  if (!isArchive(file.path) && !file.path.endsWith(".onnx")) throw notAModel(file.path, uri);
+  const path = join(folder, ".whole");
+  const sha256 = await fetchFile(origin, file, path, progress, context);
+  requireDigest(uri, sha256, config.modelSha256);
+  if (isArchive(file.path)) {
+    await unpack(path, folder, { source: uri, maxBytes: config.maxArtifactBytes, signal });
+    await rm(path);
+  } else {
+    await rename(path, join(folder, "model.onnx"));
+  }
+  return sha256;
+}
+
+function notAModel(name: string, uri: string): LoadError {
+  const conversion = conversionOf(name);
+  return conversion
+    ? new LoadError("UnsupportedFormat", `loading ${uri}: ${conversion}`)
+    : new LoadError(
+        "UnsupportedFormat",
+        `loading ${uri}: expected a .onnx file, a .tar.gz archive of a model folder, or a folder's address that ends with /`,
+      );
+}
+
+/** Returns the file's digest; of an optional file that does not exist, an empty string. */
+function fetchFile(
+  origin: Origin,
+  file: OriginFile,
+  path: string,
+  progress: Progress,
+  context: DownloadContext,
+): Promise<string> {
+  const { logger, signal, uri } = context;
+  return withRetries(
+    async () => {
+      const stall = new StallTimer();
+      const received = progress.start(file.path);
+      const hash = createHash("sha256");
+      try {
+        const body = await origin.open(file, AbortSignal.any([signal, stall.signal]));
+        if (body === undefined) return "";
+        await mkdir(dirname(path), { recursive: true });
+        await pipeline(body, meter(hash, stall, received), createWriteStream(path, { mode: 0o600 }));
+        progress.finish();
+        return hash.digest("hex");
+      } catch (error) {
+        throw error instanceof LoadError ? error : interrupted(error as NodeJS.ErrnoException, stall, file, uri);
+      } finally {
+        stall.stop();
+      }
+    },
+    logger,
+    signal,
+  );
+}
+
+function interrupted(error: NodeJS.ErrnoException, stall: StallTimer, file: OriginFile, uri: string): LoadError {
+  if (error.code === "ENOSPC" || error.code === "EDQUOT") {
+    return new LoadError(
+      "ArtifactTooLarge",
+      `loading ${uri}: no space is left in MODEL_CACHE_DIR for ${file.path}; give its volume more`,
+      { cause: error },
+    );
+  }
+  const why = stall.signal.aborted ? `nothing came for ${STALL_MS / 1000} s` : error.message;
+  return new LoadError("SourceUnavailable", `loading ${uri}: fetching ${file.path} was interrupted: ${why}`, {
+    cause: error,
+  });
+}
+
+function meter(hash: Hash, stall: StallTimer, received: (bytes: number) => void): Transform {
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      try {
+        stall.restart();
+        received(chunk.length);
+        hash.update(chunk);
+        done(null, chunk);
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  });
+}
+
+class StallTimer {
+  readonly #controller = new AbortController();
+  readonly #timer = setTimeout(() => this.#controller.abort(new Error("stalled")), STALL_MS);
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  restart(): void {
+    this.#timer.refresh();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** Bounds the bytes of all files together, and tells the log how a long download is doing. */
+class Progress {
+  readonly #maxBytes: number;
+  readonly #uri: string;
+  readonly #logger: Logger;
+  #finished = 0;
+  #current = 0;
+  #reported = performance.now();
+
+  constructor(maxBytes: number, uri: string, logger: Logger) {
+    this.#maxBytes = maxBytes;
+    this.#uri = uri;
+    this.#logger = logger;
+  }
+
+  finish(): void {
+    this.#finished += this.#current;
+    this.#current = 0;
+  }
+
+  /** Begins a file, or an attempt at the same file anew. Returns what is to be called with each chunk's bytes. */
+  start(file: string): (bytes: number) => void {
+    this.#current = 0;
+    return (bytes) => {
+      this.#current += bytes;
+      if (this.#finished + this.#current > this.#maxBytes) throw tooLarge(this.#uri, this.#maxBytes);
+      if (performance.now() - this.#reported < PROGRESS_MS) return;
+      this.#reported = performance.now();
+      this.#logger.info({ source: this.#uri, file, bytes: this.#finished + this.#current }, "downloading");
+    };
+  }
+}

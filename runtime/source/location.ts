@@ -1,0 +1,110 @@
+import { isIP, BlockList } from "node:net";
+import { basename, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import type { Config } from "../config.ts";
+import { LoadError } from "../load-error.ts";
+
+/** Where the artifact is. `uri` is how messages show it: without credentials. */
+export type Location =
+  | { readonly kind: "path"; readonly uri: string; readonly path: string }
+  | { readonly kind: "configmap"; readonly uri: string; readonly path: string; readonly name: string }
+  | { readonly kind: "http"; readonly uri: string; readonly url: URL }
+  | { readonly kind: "s3"; readonly uri: string; readonly bucket: string; readonly key: string };
+
+const SCHEME = /^([a-z][a-z0-9+.-]+):/i;
+const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+const OBJECT_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+
+/** Throws a LoadError: UnsupportedSource, or InvalidConfiguration for a malformed address. */
+export function parseLocation(uri: string, config: Pick<Config, "configMapRoot" | "allowHttp">): Location {
+  const shown = redactUri(uri);
+  const scheme = SCHEME.exec(uri)?.[1]?.toLowerCase();
+  switch (scheme) {
+    case undefined:
+      return { kind: "path", uri: shown, path: resolve(uri) };
+    case "file":
+      return { kind: "path", uri: shown, path: filePath(uri, shown) };
+    case "configmap": {
+      const name = uri.slice("configmap://".length).replace(/\/$/, "");
+      if (!uri.startsWith("configmap://") || !OBJECT_NAME.test(name))
+        throw malformed(shown, "expected configmap://NAME");
+      return { kind: "configmap", uri: shown, path: join(config.configMapRoot, name), name };
+    }
+    case "https":
+    case "http": {
+      const url = parseUrl(uri, shown);
+      requireAllowedUrl(url, config.allowHttp, shown);
+      return { kind: "http", uri: shown, url };
+    }
+    case "s3": {
+      const [, bucket = "", key = ""] = /^s3:\/\/([^/]*)\/?(.*)$/i.exec(uri) ?? [];
+      if (!BUCKET.test(bucket)) throw malformed(shown, "expected s3://BUCKET/PREFIX/ or s3://BUCKET/KEY.onnx");
+      return { kind: "s3", uri: shown, bucket, key };
+    }
+    default:
+      throw new LoadError(
+        "UnsupportedSource",
+        `loading ${shown}: ${scheme}:// is not supported; use a folder, file://, https://, s3:// or configmap://`,
+      );
+  }
+}
+
+const LINK_LOCAL = new BlockList();
+LINK_LOCAL.addSubnet("169.254.0.0", 16, "ipv4");
+LINK_LOCAL.addSubnet("fe80::", 10, "ipv6");
+
+/** Throws a LoadError for plain HTTP off this machine, and for link-local addresses, where clouds keep credentials. */
+export function requireAllowedUrl(url: URL, allowHttp: boolean, shown: string): void {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const version = isIP(host);
+  if (version !== 0 && LINK_LOCAL.check(host, version === 4 ? "ipv4" : "ipv6")) {
+    throw new LoadError(
+      "UnsupportedSource",
+      `loading ${shown}: ${host} is a link-local address, from which no model is loaded`,
+    );
+  }
+  if (url.protocol === "https:") return;
+  if (url.protocol !== "http:")
+    throw new LoadError(
+      "UnsupportedSource",
+      `loading ${shown}: redirected to ${url.protocol}//, which is not followed`,
+    );
+  const isLoopback = host === "localhost" || host === "::1" || (version === 4 && host.startsWith("127."));
+  if (!isLoopback && !allowHttp) {
+    throw new LoadError(
+      "UnsupportedSource",
+      `loading ${shown}: plain http:// to ${host} could be tampered with; use https://, or set ALLOW_HTTP=true and pin sha256`,
+    );
+  }
+}
+
+/** A URI as logs and answers may show it: no user info, no query (it may be a signature), no fragment. */
+export function redactUri(uri: string): string {
+  if (!SCHEME.test(uri)) return uri;
+  return uri.replace(/[?#].*$/s, "").replace(/^([a-z][a-z0-9+.-]+:\/\/)[^/]*@/i, "$1");
+}
+
+export const fileName = ({ pathname }: URL): string => basename(decodeURIComponent(pathname));
+
+function filePath(uri: string, shown: string): string {
+  try {
+    return fileURLToPath(uri);
+  } catch (cause) {
+    throw malformed(shown, "expected file:///absolute/path", cause);
+  }
+}
+
+function parseUrl(uri: string, shown: string): URL {
+  try {
+    const url = new URL(uri);
+    decodeURIComponent(url.pathname);
+    return url;
+  } catch (cause) {
+    throw malformed(shown, "this is not a URL", cause);
+  }
+}
+
+function malformed(shown: string, expected: string, cause?: unknown): LoadError {
+  return new LoadError("InvalidConfiguration", `loading ${shown}: ${expected}`, { cause });
+}
