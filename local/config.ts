@@ -1,19 +1,23 @@
 import { accessSync, constants, statSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command, InvalidArgumentError } from "commander";
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface MachineConfig {
   /** The PATH, for the programs that pods run. */
   executablePath: string;
   /** The real Envoy, when SLIPWAY_ENVOY names one or one is on the PATH. */
   envoy: string | undefined;
-  /** kubectl, when it is on the PATH. */
-  kubectl: string | undefined;
+  /** True when kubectl is on the PATH. */
+  hasKubectl: boolean;
 }
 
-/** What the local cluster takes from the environment. @throws when SLIPWAY_ENVOY names no executable */
-export function machineConfig(environment: Readonly<Record<string, string | undefined>> = process.env): MachineConfig {
-  const executablePath = environment.PATH ?? "/usr/local/bin:/usr/bin:/bin";
-  const { SLIPWAY_ENVOY: envoy } = environment;
+/** What the local cluster takes from the machine. @throws when SLIPWAY_ENVOY names no executable */
+export function machineConfig(environment: Environment = process.env): MachineConfig {
+  const executablePath = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
+  const envoy = environment["SLIPWAY_ENVOY"];
   if (envoy !== undefined && !isExecutable(envoy)) {
     throw new Error(
       `SLIPWAY_ENVOY names ${envoy}, which is no executable file: correct it, or unset it to use the local router`,
@@ -22,8 +26,54 @@ export function machineConfig(environment: Readonly<Record<string, string | unde
   return {
     executablePath,
     envoy: envoy ?? executable("envoy", executablePath),
-    kubectl: executable("kubectl", executablePath),
+    hasKubectl: executable("kubectl", executablePath) !== undefined,
   };
+}
+
+export interface StartConfig {
+  projectFolder: string;
+  /** A model folder or file of the user's own; the loan example when undefined. */
+  model: string | undefined;
+  /** The port of the model, when one was asked for. */
+  port: number | undefined;
+  /** Kubeconfig, logs, pods' files and the lock. */
+  stateFolder: string;
+  kubeconfig: string;
+  reset: boolean;
+}
+
+/** The arguments of `npm start`. Ends the process for --help and for wrong ones. */
+export function startConfig(argv: readonly string[], environment: Environment = process.env): StartConfig {
+  const projectFolder = fileURLToPath(new URL("..", import.meta.url));
+  const command = new Command("npm start --")
+    .description(
+      "Runs a cluster on this machine, the operator in it, and serves a model: the loan example, or your own folder.",
+    )
+    .argument("[model]", "folder with model.onnx (and metadata.json, preprocessor.onnx), or an .onnx file")
+    .option("--port <port>", "where the model answers; by default 8080 or the next free one", port)
+    .option("--kubeconfig-path <file>", "where to write the kubeconfig; by default .slipway/kubeconfig")
+    .option("--state <folder>", "for logs, pods' files and the kubeconfig", join(projectFolder, ".slipway"))
+    .option("--reset", "first remove what former runs left in the state folder", false)
+    .parse(argv);
+  const flags = command.opts<{ port?: number; kubeconfigPath?: string; state: string; reset: boolean }>();
+  // npm runs scripts in the project's folder and says in INIT_CWD where the user is.
+  const from = (path: string): string => resolve(environment["INIT_CWD"] ?? process.cwd(), path);
+  const [model] = command.args;
+  const stateFolder = from(flags.state);
+  return {
+    projectFolder,
+    model: model === undefined ? undefined : from(model),
+    port: flags.port,
+    stateFolder,
+    kubeconfig: flags.kubeconfigPath === undefined ? join(stateFolder, "kubeconfig") : from(flags.kubeconfigPath),
+    reset: flags.reset,
+  };
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
+  throw new InvalidArgumentError("Give a number from 1 to 65535.");
 }
 
 function executable(name: string, path: string): string | undefined {

@@ -24,7 +24,7 @@ export function historyOf(
       reason: "ContainerStatusUnknown",
       message,
       startedAt,
-      finishedAt: startedAt,
+      finishedAt: now,
     };
     return { restartCount, lastTerminated: { is: "terminated", ...lastTerminated } };
   }

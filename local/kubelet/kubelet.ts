@@ -17,7 +17,7 @@ import type { Program } from "./programs.ts";
 
 const CRASH_BACKOFF_MS = 10_000;
 /** When the kubelet itself ends, its containers get this long, whatever grace their pods ask for. */
-const SHUTDOWN_GRACE_MS = 8_000;
+const SHUTDOWN_GRACE_MS = 6_000;
 
 export interface KubeletOptions {
   client: ClusterClient;
@@ -109,13 +109,18 @@ export class Kubelet {
     if (this.closed) return;
     this.closed = true;
     const workers = [...this.workers.values()];
-    await Promise.all(workers.map((worker) => worker.stop(SHUTDOWN_GRACE_MS)));
+    await Promise.all(workers.map((worker) => worker.hurry(SHUTDOWN_GRACE_MS)));
     await Promise.all(workers.map((worker) => worker.close()));
     await Promise.all(this.ending);
     await this.registration.close();
     if (removeNode) await this.registration.remove();
     await this.surroundings.events.flush();
     await this.logServer.close();
+  }
+
+  /** The last resort: SIGKILL to every process that this kubelet started. */
+  kill(): void {
+    this.surroundings.ledger.killAll();
   }
 
   private async begin(): Promise<void> {

@@ -97,16 +97,21 @@ export class PodWorker {
     if (this.state === "terminating") return;
     const { deletionGracePeriodSeconds } = this.pod.metadata;
     const { terminationGracePeriodSeconds = DEFAULT_GRACE_SECONDS } = this.pod.spec;
-    await this.stop((deletionGracePeriodSeconds ?? terminationGracePeriodSeconds) * 1000);
+    const graceMs = (deletionGracePeriodSeconds ?? terminationGracePeriodSeconds) * 1000;
+    this.state = "terminating";
+    this.wake();
+    this.status.publish();
+    await Promise.all(this.all().map(({ runner }) => runner.stop(graceMs)));
+    await this.finished;
     await this.status.settled();
     await this.deleteObject();
   }
 
-  /** Ends the containers in order and leaves the object. */
-  async stop(graceMs: number): Promise<void> {
+  /** Ends the containers without their preStop and leaves the object: the node itself goes. */
+  async hurry(graceMs: number): Promise<void> {
     this.state = "terminating";
     this.wake();
-    await Promise.all(this.all().map(({ runner }) => runner.stop(graceMs)));
+    for (const { runner } of this.all()) runner.hurry(graceMs);
     await this.finished;
   }
 

@@ -41,6 +41,11 @@ export class ProcessLedger {
     this.write();
   }
 
+  /** Kills, with their process groups, the processes of this run. */
+  killAll(): void {
+    for (const { pid } of this.entries.values()) killGroup(pid, "SIGKILL");
+  }
+
   private write(): void {
     const temporary = `${this.file}.tmp`;
     writeFileSync(temporary, JSON.stringify([...this.entries.values()]));

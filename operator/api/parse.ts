@@ -118,7 +118,7 @@ function sourceProblems(field: string, { uri, secretRef }: VersionSpec["source"]
       field: `${field}.uri`,
       message: "must be one of file:///…, https://…, s3://…, configmap://…",
     });
-  if (/^configmap:/.test(uri) && !/^configmap:\/\/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(uri))
+  if (uri.startsWith("configmap:") && !/^configmap:\/\/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(uri))
     problems.push({ field: `${field}.uri`, message: "configmap:// is followed by the name of one ConfigMap" });
   if (secretRef !== undefined && !/^(s3|https):/.test(uri))
     problems.push({ field: `${field}.secretRef`, message: "is used with s3:// and https:// only" });

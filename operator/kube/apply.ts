@@ -7,7 +7,7 @@ import {
   type ObjectKey,
   type ResourceType,
 } from "./objects.ts";
-import { isNotFound } from "./errors.ts";
+import { isInvalid, isNotFound, KubeError } from "./errors.ts";
 import type { KubeClient } from "./transport.ts";
 
 export interface ApplyOptions {
@@ -118,12 +118,25 @@ async function merge<T>(
   { fieldManager, uid, resourceVersion }: Preconditions & { fieldManager: string },
   subresource?: "status",
 ): Promise<T> {
-  return client.request<T>("PATCH", objectPath(type, key, subresource), {
-    query: { fieldManager },
-    contentType: "application/merge-patch+json",
-    body: withPreconditions(patch, { uid, resourceVersion }),
-    action: describe(subresource ? `patching the ${subresource} of` : "patching", type, key),
-  });
+  try {
+    return await client.request<T>("PATCH", objectPath(type, key, subresource), {
+      query: { fieldManager },
+      contentType: "application/merge-patch+json",
+      body: withPreconditions(patch, { uid, resourceVersion }),
+      action: describe(subresource ? `patching the ${subresource} of` : "patching", type, key),
+    });
+  } catch (error) {
+    throw uid !== undefined && isOtherUid(error) ? asConflict(error) : error;
+  }
+}
+
+/** The API server takes another uid in a patch for an attempt to change it. */
+function isOtherUid(error: unknown): error is KubeError {
+  return isInvalid(error) && (error.details?.causes ?? []).some(({ field }) => field === "metadata.uid");
+}
+
+function asConflict(error: KubeError): KubeError {
+  return new KubeError(error.message, { status: 409, reason: "Conflict", details: error.details, cause: error });
 }
 
 function withPreconditions(patch: object, preconditions: Preconditions): object {

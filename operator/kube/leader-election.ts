@@ -215,7 +215,7 @@ export class LeaderElector {
 
   /** Makes the lease ours, or ours for longer: only if it is still as it was `before`. */
   async #write(before: Lease | undefined, signal: AbortSignal): Promise<void> {
-    const { client, lease: key, identity, clock } = this.#options;
+    const { client, lease: key, clock } = this.#options;
     const options = { body: this.#record(before), timeoutMs: this.#attemptMs(), signal };
     const started = clock.monotonic();
     const lease =

@@ -39,8 +39,8 @@ const longestWatchSeconds = 600;
 // The server ends a watch on time; one that is silent for longer has lost its connection.
 const stallSlackSeconds = 30;
 const backoff = { baseMs: 200, maxMs: 30_000 };
-// A resourceVersion from before a restored backup is refused with errors other than 410, for ever.
-const failuresUntilRelist = 3;
+// A resourceVersion from before a restored backup may be refused with errors other than 410, for ever.
+const refusalsUntilRelist = 3;
 // A server that accepts watches and ends them at once must not be asked in a tight loop.
 const shortestHealthyWatchMs = 1_000;
 
@@ -53,6 +53,8 @@ export class Reflector<T extends KubeObject> {
   #resourceVersion: string | undefined;
   /** Failures in a row, since a watch last told us something. */
   #failures = 0;
+  /** Those of them that were an answer: an API server that restarts must not be met by lists of everything. */
+  #refusals = 0;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -75,7 +77,8 @@ export class Reflector<T extends KubeObject> {
 
   async #recover(error: unknown, signal: AbortSignal): Promise<void> {
     this.#failures += 1;
-    if (isExpired(error) || this.#failures >= failuresUntilRelist) this.#resourceVersion = undefined;
+    if (error instanceof KubeError && error.status > 0) this.#refusals += 1;
+    if (isExpired(error) || this.#refusals >= refusalsUntilRelist) this.#resourceVersion = undefined;
     const retryAfterMs = error instanceof KubeError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
     const delayMs = Math.max(
       Math.min(backoff.maxMs, retryAfterMs),
@@ -96,21 +99,26 @@ export class Reflector<T extends KubeObject> {
   /** Without a resourceVersion a list is consistent: a stale API server cannot take us back in time. */
   async #listPages(signal: AbortSignal): Promise<{ items: T[]; resourceVersion: string }> {
     const items: T[] = [];
+    let resourceVersion: string;
     let next: string | undefined;
     do {
-      let page: List<T>;
-      try {
-        page = await this.#listPage(signal, { limit: pageSize, continue: next });
-      } catch (error) {
-        if (next === undefined || !isExpired(error)) throw error;
-        // The continue token outlived its snapshot: the collection is too large to page through in time.
-        page = await this.#listPage(signal, {});
-        items.length = 0;
-      }
+      const page = await this.#listNext(signal, next);
+      if (page.startedOver) items.length = 0;
       for (const item of page.items) items.push(this.#withKind(item));
+      resourceVersion = page.metadata.resourceVersion;
       next = page.metadata.continue || undefined;
-      if (next === undefined) return { items, resourceVersion: page.metadata.resourceVersion };
-    } while (true);
+    } while (next !== undefined);
+    return { items, resourceVersion };
+  }
+
+  async #listNext(signal: AbortSignal, next: string | undefined): Promise<List<T> & { startedOver: boolean }> {
+    try {
+      return { ...(await this.#listPage(signal, { limit: pageSize, continue: next })), startedOver: false };
+    } catch (error) {
+      if (next === undefined || !isExpired(error)) throw error;
+      // The continue token outlived its snapshot: the collection is too large to page through in time.
+      return { ...(await this.#listPage(signal, {})), startedOver: true };
+    }
   }
 
   async #listPage(signal: AbortSignal, paging: { limit?: number; continue?: string | undefined }): Promise<List<T>> {
@@ -134,18 +142,27 @@ export class Reflector<T extends KubeObject> {
     const silenceMs = (timeoutSeconds + stallSlackSeconds) * 1000;
     using stall = new Deadline(clock, silenceMs, signal, () => stalled(action, silenceMs));
     const started = clock.monotonic();
-    const lastedEnough = () => clock.monotonic() - started >= shortestHealthyWatchMs;
-    let healthy = false;
+    const lasted = (ms: number) => clock.monotonic() - started >= ms;
+    let heard = false;
+    let changed = false;
     for await (const event of client.stream(this.#path, { query, signal: stall.signal, action })) {
       stall.restart();
       this.#receive(event as WatchEvent<T>);
-      healthy ||= event.type !== "BOOKMARK" || lastedEnough();
-      if (healthy) this.#failures = 0;
+      heard = true;
+      changed ||= event.type !== "BOOKMARK";
+      if (changed || lasted(shortestHealthyWatchMs)) this.#recovered();
     }
-    if (!healthy && !lastedEnough()) {
+    if (!changed && !lasted(shortestHealthyWatchMs)) {
       throw new KubeError(`${action}: the server ended it at once`, { status: 0, reason: "ShortWatch" });
     }
+    this.#recovered();
+    // Not even a bookmark in all this time: of a resourceVersion from before a restored backup a server says nothing.
+    if (!heard && lasted(shortestWatchSeconds * 1000)) this.#resourceVersion = undefined;
+  }
+
+  #recovered(): void {
     this.#failures = 0;
+    this.#refusals = 0;
   }
 
   #receive({ type, object }: WatchEvent<T>): void {

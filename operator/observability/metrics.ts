@@ -73,24 +73,25 @@ function workQueueMetrics(registry: Registry): (name: string) => WorkQueueMetric
   const measureRunning = (gauge: Gauge<"name" | "controller">, measure: (durations: number[]) => number) => {
     for (const [name, durations] of running) gauge.set({ name, controller: name }, measure(durations()));
   };
-  new Gauge({
+  const unfinished = new Gauge({
     name: "workqueue_unfinished_work_seconds",
     help: "Sum of how long the keys now held by workers have been so; it grows when workers are stuck.",
     labelNames,
-    registers,
+    registers: [],
     collect() {
       measureRunning(this, (durations) => durations.reduce((sum, seconds) => sum + seconds, 0));
     },
   });
-  new Gauge({
+  const longest = new Gauge({
     name: "workqueue_longest_running_processor_seconds",
     help: "How long the longest held key has been so.",
     labelNames,
-    registers,
+    registers: [],
     collect() {
       measureRunning(this, (durations) => Math.max(0, ...durations));
     },
   });
+  for (const gauge of [unfinished, longest]) registry.registerMetric(gauge);
 
   return (name) => {
     const labels = { name, controller: name };

@@ -1,7 +1,6 @@
-import type { V1Deployment } from "@kubernetes/client-node";
 import { ANNOTATIONS } from "../api/names.ts";
 import { applyStatus, deleteObject, patchMerge, serverSideApply } from "../kube/apply.ts";
-import { KubeError, isConflict, isForbidden, isInvalid, isNotFound } from "../kube/errors.ts";
+import { isConflict, isForbidden, isInvalid, isNotFound } from "../kube/errors.ts";
 import { configMaps, keyOf, objectPath, pods } from "../kube/objects.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { KubeClient } from "../kube/transport.ts";
@@ -16,7 +15,7 @@ const FIELD_MANAGER = "slipway-operator";
 /** Holds `spec.replicas` while an HPA decides it: see `handOverReplicas`. */
 const REPLICAS_MANAGER = "slipway-initial-replicas";
 
-type Deployment = V1Deployment & KubeObject;
+type Scalable = KubeObject & { spec?: { replicas?: number } };
 type Outcome = "Done" | { readonly notOwned: string } | { readonly refused: Applied["refused"][number] };
 
 /** The only place that writes. Nothing is written that is already so. */
@@ -104,7 +103,7 @@ export class Cluster {
       if (existing === undefined) return await this.#create(owner, desired, initialReplicas);
       if (ownershipOf(existing, owner) === "Foreign") return { notOwned: childKey(desired) };
       if (!needsApply(desired, existing)) return "Done";
-      if (initialReplicas !== undefined) await this.#handOverReplicas(existing as Deployment);
+      if (initialReplicas !== undefined) await this.#handOverReplicas(existing);
       const { resourceVersion } = existing.metadata;
       const written = withPrecondition ? { ...desired, metadata: { ...desired.metadata, resourceVersion } } : desired;
       await this.#write(written as KubeObject, true);
@@ -134,7 +133,7 @@ export class Cluster {
       const existing = await this.#read(desired);
       if (existing === undefined) throw error;
       if (ownershipOf(existing, owner) === "Foreign") return { notOwned: childKey(desired) };
-      if (initialReplicas !== undefined) await this.#handOverReplicas(existing as Deployment);
+      if (initialReplicas !== undefined) await this.#handOverReplicas(existing);
       await this.#write(desired, true);
       return "Done";
     }
@@ -144,7 +143,7 @@ export class Cluster {
    * Under an HPA `replicas` is not ours. A field that its only owner stops applying falls back to its default, 1 pod;
    * so before we let go of it, another field manager takes it over with the value that it has.
    */
-  async #handOverReplicas({ apiVersion, kind, metadata, spec }: Deployment): Promise<void> {
+  async #handOverReplicas({ apiVersion, kind, metadata, spec }: Scalable): Promise<void> {
     const owners = (metadata.managedFields ?? []).map(({ manager }) => manager);
     if (!owners.includes(FIELD_MANAGER) || owners.length > 1) return;
     const { name, namespace, uid } = metadata;
@@ -172,7 +171,7 @@ export class Cluster {
 }
 
 function withReplicas(child: KubeObject, replicas: number): KubeObject {
-  const { spec } = child as Deployment;
+  const { spec } = child as Scalable;
   return { ...child, spec: { ...spec, replicas } } as KubeObject;
 }
 
@@ -188,6 +187,5 @@ async function settleAll<T>(writes: readonly Promise<T>[]): Promise<T[]> {
 /** What the API server will say again until someone changes something: a state to report, not an error to retry. */
 function refusal({ kind, metadata }: KubeObject, error: unknown): Applied["refused"][number] | undefined {
   if (!isForbidden(error) && !isInvalid(error)) return undefined;
-  const { message } = error as KubeError;
-  return { child: `${kind}/${metadata.name}`, message, quota: /exceeded quota/.test(message) };
+  return { child: `${kind}/${metadata.name}`, message: error.message, quota: /exceeded quota/.test(error.message) };
 }

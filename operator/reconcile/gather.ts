@@ -62,7 +62,7 @@ function fromJson(text: string): unknown {
 function loadBalancer(front: KubeObject | undefined): Facts["loadBalancer"] {
   const [ingress] = (front as V1Service | undefined)?.status?.loadBalancer?.ingress ?? [];
   const host = ingress?.hostname ?? ingress?.ip;
-  return host === undefined ? undefined : { host };
+  return host === undefined ? undefined : { host, port: ingress?.ports?.[0]?.port };
 }
 
 function componentOf({ metadata }: KubeObject): string | undefined {

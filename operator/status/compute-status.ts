@@ -106,7 +106,7 @@ function splitText(revisions: readonly RevisionStatus[]): string {
 }
 
 function url({ name, namespace, spec }: ValidModelDeployment, { loadBalancer }: Facts): string {
-  const port = spec.traffic?.service?.port ?? 80;
+  const port = loadBalancer?.port ?? spec.traffic?.service?.port ?? 80;
   const host = loadBalancer?.host ?? serviceHost(name, namespace);
   return `http://${host}${port === 80 ? "" : `:${port}`}`;
 }

@@ -25,7 +25,7 @@ export async function openGraph(path: string, source: string, intraOpThreads: nu
     interOpNumThreads: 1,
     // Spinning threads burn a whole CPU between sparse requests.
     extra: { session: { intra_op: { allow_spinning: "0" }, inter_op: { allow_spinning: "0" } } },
-    logSeverityLevel: 3,
+    logSeverityLevel: 4, // its errors reach the log through ours, as JSON
   }).catch((cause: unknown) => {
     const message = `loading ${source}: ONNX Runtime refuses ${file}: ${firstLine(cause, path, file)}; export the model again, or check that the upload is complete`;
     throw new LoadError("InvalidModel", message, { cause });

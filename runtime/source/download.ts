@@ -103,9 +103,9 @@ function fetchFile(
       const received = progress.start(file.path);
       const hash = createHash("sha256");
       try {
+        await mkdir(dirname(path), { recursive: true });
         const body = await origin.open(file, AbortSignal.any([signal, stall.signal]));
         if (body === undefined) return "";
-        await mkdir(dirname(path), { recursive: true });
         await pipeline(body, meter(hash, stall, received), createWriteStream(path, { mode: 0o600 }));
         progress.finish();
         return hash.digest("hex");

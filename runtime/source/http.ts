@@ -1,5 +1,3 @@
-import { Readable } from "node:stream";
-
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
 import { fileName, redactUri, requireAllowedUrl } from "./location.ts";
@@ -28,7 +26,7 @@ export function httpOrigin(url: URL, uri: string, config: HttpConfig): Origin {
       const target = new URL(url);
       if (isFolder) target.pathname += file.path;
       const response = await get(target, authorization, config.allowHttp, uri, signal);
-      if (response.ok && response.body) return Readable.fromWeb(response.body);
+      if (response.ok && response.body) return response.body;
       await response.body?.cancel();
       if (response.status === 404 && file.optional) return undefined;
       throw statusError(response, file, uri);

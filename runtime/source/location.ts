@@ -13,7 +13,7 @@ export type Location =
   | { readonly kind: "s3"; readonly uri: string; readonly bucket: string; readonly key: string };
 
 const SCHEME = /^([a-z][a-z0-9+.-]+):/i;
-const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+const BUCKET = /^[a-z0-9][a-z0-9._-]{0,254}$/i;
 const OBJECT_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 
 /** Throws a LoadError: UnsupportedSource, or InvalidConfiguration for a malformed address. */

@@ -1,11 +1,9 @@
-import type { Readable } from "node:stream";
-
 /** A place that artifacts are downloaded from. Its methods throw LoadErrors; those that are not permanent are retried. */
 export interface Origin {
   /** The files to fetch: one archive, one graph, or those of a folder. */
   list(signal: AbortSignal): Promise<readonly OriginFile[]>;
   /** The bytes of a file; undefined when an optional one does not exist. */
-  open(file: OriginFile, signal: AbortSignal): Promise<Readable | undefined>;
+  open(file: OriginFile, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
 }
 
 export interface OriginFile {

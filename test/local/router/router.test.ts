@@ -10,7 +10,7 @@ import { rebalance, revisionAt, splitOf, type Split } from "../../../operator/tr
 import { startBackend, type Backend } from "./backend.ts";
 import { eventually } from "./condition.ts";
 import { ConfigFolder, SALT, trafficConfig, type Traffic } from "./config-folder.ts";
-import { shareOf, underLoad, USERS, versionsMet } from "./users.ts";
+import { CONNECTIONS, shareOf, underLoad, USERS, versionsMet } from "./users.ts";
 
 const EIGHTY_TWENTY = splitOf(
   new Map([
@@ -210,7 +210,7 @@ describe("the local router", () => {
         await eventually("the dead pod is out", async () => (await status()).healthyHosts.get("v1-a") === 1);
         await versionsMet(router.traffic.port, USERS.slice(0, 500));
       });
-      expect(failures.length, failures.slice(0, 20).join("\n")).to.be.at.most(16);
+      expect(failures.length, failures.slice(0, 20).join("\n")).to.be.at.most(CONNECTIONS);
     });
 
     it("still asks a draining pod when no other is healthy", async () => {

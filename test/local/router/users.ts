@@ -1,7 +1,7 @@
 import { Pool } from "undici";
 import { VERSION_HEADER } from "../../../operator/traffic/envoy-routes.ts";
 
-const CONNECTIONS = 16;
+export const CONNECTIONS = 16;
 
 export const USERS: readonly string[] = Array.from({ length: 5_000 }, (_, i) => `user-${i}`);
 

@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import { applyStatus, deleteObject, patchMerge, patchStatus, serverSideApply } from "../../../operator/kube/apply.ts";
-import { isConflict } from "../../../operator/kube/errors.ts";
+import { isConflict, isInvalid } from "../../../operator/kube/errors.ts";
 import { deployments, type KubeObject } from "../../../operator/kube/objects.ts";
 import { KubeTransport } from "../../../operator/kube/transport.ts";
-import { kubeConfigFor, ScriptedServer, sendJson, sendStatus } from "./scripted-server.ts";
+import { kubeConfigFor, ScriptedServer, sendJson } from "./scripted-server.ts";
 
 describe("writing objects", () => {
   const key = { namespace: "credit", name: "loan" };
@@ -11,12 +11,14 @@ describe("writing objects", () => {
   const object: KubeObject = { apiVersion: "apps/v1", kind: "Deployment", metadata: { ...key } };
   let server: ScriptedServer;
   let client: KubeTransport;
-  let refusal: { code: number; reason: string } | undefined;
+  let refusal: { code: number; reason: string; details?: object } | undefined;
 
   beforeEach(async () => {
     refusal = undefined;
     server = await ScriptedServer.start((_, response) =>
-      refusal ? sendStatus(response, refusal.code, refusal.reason, "no") : sendJson(response, object),
+      refusal
+        ? sendJson(response, { kind: "Status", message: "no", ...refusal }, refusal.code)
+        : sendJson(response, object),
     );
     client = new KubeTransport(kubeConfigFor(server.url), { userAgent: "tests" });
   });
@@ -69,6 +71,15 @@ describe("writing objects", () => {
       contentType: "application/merge-patch+json",
       body: { metadata: { resourceVersion: "7", uid: "u" }, status: { ready: true } },
     });
+  });
+
+  it("fails as a conflict when the object is another one of that name, which the server calls an invalid patch", async () => {
+    const causes = [{ reason: "FieldValueInvalid", message: "field is immutable", field: "metadata.uid" }];
+    refusal = { code: 422, reason: "Invalid", details: { causes } };
+    const patch = async (uid?: string) =>
+      patchMerge(client, deployments, key, {}, { fieldManager: "slipway", uid }).catch((reason: unknown) => reason);
+    expect(isConflict(await patch("another"))).to.equal(true);
+    expect(isInvalid(await patch())).to.equal(true);
   });
 
   it("adds preconditions to a patch that has metadata of its own", async () => {

@@ -157,7 +157,31 @@ describe("Reflector", () => {
     });
   }
 
-  it("lists again when watches keep failing: the server may have been restored from a backup", async () => {
+  it("does not list again after an API server that could not be reached: all its clients would do so at once", async () => {
+    const unreachable = Array.from({ length: 5 }, () => breakAfter());
+    const { told, watched } = await reflect({ lists: [list(["a"], { resourceVersion: "9" })], watches: unreachable });
+    expect((await watched(6)).get("resourceVersion")).to.equal("9");
+    expect(told).to.deep.equal(["=a"]);
+  });
+
+  it("lists again when a watch went by without even a bookmark: so does one from before a restored backup", async () => {
+    let end = () => {};
+    const silentThenEnds: Answer = (response) => {
+      silence(response);
+      end = () => response.end();
+    };
+    const { told, watched } = await reflect({
+      lists: [list(["a"], { resourceVersion: "900" }), list(["b"], { resourceVersion: "5" })],
+      watches: [silentThenEnds],
+    });
+    await watched(1);
+    await clock.advance(300_000);
+    end();
+    expect((await watched(2)).get("resourceVersion")).to.equal("5");
+    expect(told).to.deep.equal(["=a", "=b"]);
+  });
+
+  it("lists again when watches keep being refused: the server may have been restored from a backup", async () => {
     const tooNew = refuse(504, "Timeout");
     const { told, watched } = await reflect({
       lists: [list(["a"], { resourceVersion: "900" }), list(["b"], { resourceVersion: "5" })],

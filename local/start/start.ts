@@ -1,0 +1,154 @@
+import { rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { destination, pino, type Logger } from "pino";
+import type { MachineConfig, StartConfig } from "../config.ts";
+import { ProcessLedger } from "../kubelet/process-ledger.ts";
+import { firstAnswer, rowFromModel } from "./ask-model.ts";
+import { InstanceLock } from "./instance-lock.ts";
+import { startLocalCluster, type LocalCluster } from "./local-cluster.ts";
+import { applyManifest, readManifests } from "./manifests.ts";
+import { loanExample, ownModel, type ModelToServe } from "./model-to-serve.ts";
+import { nextCommands } from "./next-commands.ts";
+import { OperatorProcess } from "./operator-process.ts";
+import { ProgressDisplay, type Output } from "./progress-display.ts";
+import { untilReady } from "./until-ready.ts";
+
+const DEFAULT_PORT = 8080;
+const CLOSE_WITHIN_MS = 10_000;
+const NAMESPACE = "default";
+
+/** Something that the user can put right; the message is all that is shown. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+/**
+ * Runs the whole system until `interrupted`: the cluster, the operator, a model; tells on `output` how it goes.
+ * @throws StartError, AlreadyRunningError, NoModelError for what the user can put right
+ */
+export async function start(
+  config: StartConfig,
+  machine: MachineConfig,
+  output: Output,
+  interrupted: AbortSignal,
+): Promise<void> {
+  const { stateFolder, projectFolder } = config;
+  const model = config.model === undefined ? loanExample(projectFolder) : ownModel(config.model);
+  const lock = InstanceLock.acquire(join(stateFolder, "instance.json"));
+  try {
+    if (config.port !== undefined) await checkPort(config.port);
+    if (config.reset) rmSync(join(stateFolder, "kubelet", "pods"), { recursive: true, force: true });
+    const logger = pino(destination({ dest: join(stateFolder, "local.log"), append: false, sync: true }));
+    const ledger = new ProcessLedger(join(stateFolder, "processes.json"));
+    ledger.killLeftovers(logger);
+    await runSystem({ config, machine, output, interrupted, model, lock, logger, ledger });
+  } finally {
+    lock.release();
+  }
+}
+
+interface System {
+  config: StartConfig;
+  machine: MachineConfig;
+  output: Output;
+  interrupted: AbortSignal;
+  model: ModelToServe;
+  lock: InstanceLock;
+  logger: Logger;
+  ledger: ProcessLedger;
+}
+
+async function runSystem(system: System): Promise<void> {
+  const { config, machine, output, interrupted, logger, ledger } = system;
+  const { stateFolder, projectFolder, kubeconfig } = config;
+  const display = new ProgressDisplay(output);
+  display.show([{ mark: "waiting", name: "cluster", detail: "starting API server, controllers and kubelet" }]);
+  const firstPort = config.port ?? DEFAULT_PORT;
+  const cluster = await startLocalCluster({ machine, stateFolder, kubeconfig, firstPort, logger });
+  let operator: OperatorProcess | undefined;
+  try {
+    for (const crd of readManifests(join(projectFolder, "crds"))) await applyManifest(cluster.client, crd);
+    const logFile = join(stateFolder, "operator.log");
+    const { executablePath } = machine;
+    operator = OperatorProcess.start({ projectFolder, kubeconfig, logFile, executablePath, ledger });
+    const operatorEnded = operator.ended.then((how) => {
+      if (interrupted.aborted) return;
+      throw new StartError(`The operator ended (${how}); its log is ${logFile}`);
+    });
+    await Promise.race([operatorEnded, serve(system, cluster, display)]);
+    await Promise.race([operatorEnded, aborted(interrupted)]);
+  } catch (error) {
+    if (!interrupted.aborted) throw error;
+  } finally {
+    display.finish();
+    if (interrupted.aborted) output.write("\nStopping …\n");
+    await closeWithin(cluster, operator, ledger);
+  }
+}
+
+/** Applies the model, shows how it comes up, and ends with how to ask it. */
+async function serve(
+  { config, machine, output, interrupted, model, lock, logger }: System,
+  cluster: LocalCluster,
+  display: ProgressDisplay,
+): Promise<void> {
+  for (const manifest of model.manifests) await applyManifest(cluster.client, manifest);
+  const outcome = await untilReady({
+    cluster,
+    namespace: NAMESPACE,
+    name: model.name,
+    display,
+    logger,
+    signal: interrupted,
+  });
+  if (outcome.is === "failed") throw new StartError(`${model.name} cannot be served. ${outcome.why}`);
+  const url = cluster.proxy.urlOf(NAMESPACE, model.name);
+  if (url === undefined)
+    throw new StartError(`${model.name} is ready, but no Service leads to it; see ${config.stateFolder}/local.log`);
+  const row = model.row ?? (await rowFromModel(url, interrupted));
+  const answer = await firstAnswer(url, row, interrupted);
+  lock.announce(url);
+  display.finish();
+  const { kubeconfig } = config;
+  output.write(nextCommands({ ...model, url, row, answer, kubeconfig, hasKubectl: machine.hasKubectl }));
+}
+
+async function closeWithin(
+  cluster: LocalCluster,
+  operator: OperatorProcess | undefined,
+  ledger: ProcessLedger,
+): Promise<void> {
+  const deadline = setTimeout(() => {
+    cluster.kill();
+    ledger.killAll();
+  }, CLOSE_WITHIN_MS);
+  try {
+    await operator?.stop();
+    await cluster.close();
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+async function checkPort(port: number): Promise<void> {
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject).listen(port, "127.0.0.1", resolve);
+    });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "EADDRINUSE" ? "is in use" : `cannot be used (${message})`;
+    throw new StartError(`Port ${port} ${why}: give another with --port, or none and the next free one is taken.`);
+  } finally {
+    server.close();
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,47 @@
+import type { Logger } from "pino";
+import { Mirror } from "../cluster/mirror.ts";
+import type { LocalCluster } from "./local-cluster.ts";
+import type { ProgressDisplay } from "./progress-display.ts";
+import { modelLines, outcomeOf, type ModelDeployment, type Outcome } from "./progress.ts";
+
+const PATH = "/apis/serving.slipway.dev/v1alpha1/modeldeployments";
+const MODEL_LABEL = "serving.slipway.dev/model-deployment";
+
+interface Wait {
+  cluster: LocalCluster;
+  namespace: string;
+  name: string;
+  display: ProgressDisplay;
+  logger: Logger;
+  signal: AbortSignal;
+}
+
+/** Shows the model and its pods at each change, until the model is ready, cannot become so, or `signal` aborts (throws). */
+export async function untilReady({ cluster, namespace, name, display, logger, signal }: Wait): Promise<Outcome> {
+  const models = new Mirror<ModelDeployment>(cluster.client, PATH, logger);
+  const decided = Promise.withResolvers<Outcome>();
+  const onAbort = () => decided.reject(signal.reason as Error);
+  signal.addEventListener("abort", onAbort);
+  let watching = true;
+  const look = () => {
+    if (!watching) return;
+    const model = models.get(namespace, name);
+    const pods = cluster.view.pods
+      .list()
+      .filter(({ metadata }) => metadata.namespace === namespace && metadata.labels?.[MODEL_LABEL] === name);
+    display.show([{ mark: "done", name: "cluster", detail: cluster.url }, ...modelLines(name, model, pods)]);
+    const outcome = outcomeOf(model);
+    if (outcome.is !== "waiting") decided.resolve(outcome);
+  };
+  models.subscribe(look);
+  cluster.view.pods.subscribe(look);
+  try {
+    signal.throwIfAborted();
+    await models.start();
+    return await decided.promise;
+  } finally {
+    watching = false;
+    signal.removeEventListener("abort", onAbort);
+    await models.close();
+  }
+}

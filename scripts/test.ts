@@ -1,0 +1,128 @@
+/**
+ * Runs the tests, each file in a process of its own, and prints `N passed, N failed` last.
+ * See `node scripts/test.ts --help`.
+ */
+import { existsSync, globSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join, relative } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { runFile } from "./testing/run-file.ts";
+import type { FileResult, RunOptions } from "./testing/run-file.ts";
+
+/** Above this, files that start clusters and processes of their own disturb each other's timing. */
+const MOST_JOBS = 4;
+
+const command = new Command("npm test --")
+  .description("Runs everything that needs only Node; with --cluster the integration suites on a real cluster.")
+  .argument("[path...]", "test files or folders; with --cluster folders of test/integration, such as `objects`")
+  .option("--cluster", "use the cluster of KUBECONFIG, or start one from the binaries in KUBEBUILDER_ASSETS", false)
+  .option("--grep <text>", "only tests whose full title contains this")
+  .option("--jobs <n>", "files at a time", positiveInteger, Math.min(availableParallelism(), MOST_JOBS))
+  .option("--timeout <seconds>", "for one file; by default 120, with --cluster 900", positiveInteger)
+  .option("--verbose", "print every test's title, also of files in which all passed", false)
+  .parse();
+const flags = command.opts<{
+  cluster: boolean;
+  grep?: string;
+  jobs: number;
+  timeout?: number;
+  verbose: boolean;
+}>();
+
+const root = join(import.meta.dirname, "..");
+process.chdir(root);
+
+if (flags.cluster && !process.env["KUBECONFIG"] && !process.env["KUBEBUILDER_ASSETS"])
+  command.error("--cluster needs KUBECONFIG (a running cluster) or KUBEBUILDER_ASSETS (a folder with kube-apiserver)");
+
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort(signal));
+
+const files = testFiles(command.args);
+const options: RunOptions = {
+  timeoutSeconds: flags.timeout ?? (flags.cluster ? 900 : 120),
+  grep: flags.grep,
+  environment: environment(),
+  signal: interrupted.signal,
+};
+// Suites that share one cluster take turns.
+const results = await runAll(files, flags.cluster ? 1 : flags.jobs);
+process.exitCode = summarise(results);
+
+function testFiles(paths: readonly string[]): string[] {
+  if (flags.cluster) {
+    const folders = paths.length > 0 ? paths.map((path) => join("test/integration", path)) : ["test/integration"];
+    return folders.flatMap(filesIn);
+  }
+  if (paths.length > 0) return paths.flatMap(filesIn);
+  return filesIn("test")
+    .filter((file) => !file.startsWith("test/e2e/"))
+    .toSorted((a, b) => duration(b) - duration(a));
+}
+
+function filesIn(path: string): string[] {
+  if (!existsSync(path)) command.error(`there is no ${path}: give test files or folders that exist`);
+  if (!statSync(path).isDirectory()) return [relative(root, path)];
+  return globSync(`${relative(root, path)}/**/*.test.ts`).toSorted();
+}
+
+/** What takes long goes first, so that all lanes end at about the same time. */
+function duration(file: string): number {
+  return ["test/runtime/", "test/local/", "test/integration/"].findIndex((folder) => file.startsWith(folder));
+}
+
+function environment(): NodeJS.ProcessEnv {
+  const { KUBECONFIG, KUBEBUILDER_ASSETS, ...rest } = process.env;
+  return {
+    // Starts of Node, of which the tests make many, need not compile the same sources again.
+    NODE_COMPILE_CACHE: join(root, "node_modules/.cache/compiled"),
+    ...(process.stdout.isTTY && !process.env["NO_COLOR"] && { FORCE_COLOR: "1" }),
+    ...rest,
+    // A KUBECONFIG that was left in the shell must not lead `npm test` to somebody's cluster.
+    ...(flags.cluster && { ...(KUBECONFIG && { KUBECONFIG }), ...(KUBEBUILDER_ASSETS && { KUBEBUILDER_ASSETS }) }),
+  };
+}
+
+async function runAll(queue: readonly string[], lanes: number): Promise<FileResult[]> {
+  const results: FileResult[] = [];
+  const waiting = queue.values();
+  const lane = async (): Promise<void> => {
+    for (const file of waiting) {
+      if (interrupted.signal.aborted) return;
+      const result = await runFile(file, options);
+      results.push(result);
+      report(result);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(lanes, queue.length) }, lane));
+  return results;
+}
+
+function report({ file, passed, failed, skipped, seconds, output }: FileResult): void {
+  const counts = [`${passed} passed`, failed > 0 && `${failed} failed`, skipped > 0 && `${skipped} skipped`];
+  if (flags.verbose || failed > 0) process.stdout.write(`\n${output.trimEnd()}\n`);
+  console.log(`${failed > 0 ? "✗" : "✓"} ${file}: ${counts.filter(Boolean).join(", ")} (${seconds.toFixed(1)} s)`);
+}
+
+/** @returns the exit code */
+function summarise(results: readonly FileResult[]): number {
+  const total = (count: "passed" | "failed" | "skipped"): number => results.reduce((sum, r) => sum + r[count], 0);
+  const [passed, failed, skipped] = [total("passed"), total("failed"), total("skipped")];
+  if (interrupted.signal.aborted) {
+    console.error(`interrupted: ${files.length - results.length} of ${files.length} files did not run`);
+    return 130;
+  }
+  const unsuccessful = results.filter((result) => result.failed > 0).map(({ file }) => `  ${file}`);
+  if (unsuccessful.length > 0) console.log(`\nFailed in:\n${unsuccessful.join("\n")}`);
+  if (skipped > 0) console.log(`\n${skipped} skipped (--verbose says which)`);
+  const nothingRan = passed + failed === 0;
+  if (nothingRan) console.error(`no test ran${flags.grep ? `: no title contains "${flags.grep}"` : ""}`);
+  console.log(`\n${passed} passed, ${failed + (nothingRan ? 1 : 0)} failed`);
+  return failed > 0 || nothingRan ? 1 : 0;
+}
+
+function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError("Give a whole number above 0.");
+}

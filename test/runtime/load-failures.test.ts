@@ -1,0 +1,230 @@
+import { chmod } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+
+import { expect } from "chai";
+import { pino } from "pino";
+
+import { startRuntime } from "../../runtime/app.ts";
+import { readConfig } from "../../runtime/config.ts";
+import type { TerminationMessage } from "../../runtime/contract.ts";
+import { LoadError } from "../../runtime/load-error.ts";
+import { terminationMessage } from "../../runtime/termination-message.ts";
+import { RuntimeProcess } from "./support/runtime-process.ts";
+import { Scratch, graph, loan } from "./support/scratch.ts";
+import type { Content } from "./support/scratch.ts";
+
+const LOAN = {
+  "model.onnx": loan("1.0.0", "model.onnx"),
+  "preprocessor.onnx": loan("1.0.0", "preprocessor.onnx"),
+  "metadata.json": loan("1.0.0", "metadata.json"),
+};
+
+describe("A model that cannot be served is refused with its reason and what to do:", () => {
+  const scratch = new Scratch();
+
+  /** What a runtime in this process says of it; the same goes to the termination message of a process of its own. */
+  async function failure(environment: Record<string, string>): Promise<TerminationMessage> {
+    const config = readConfig({ PORT: "0", HOST: "127.0.0.1", MODEL_CACHE_DIR: scratch.path("cache"), ...environment });
+    const runtime = await startRuntime(config, pino({ level: "silent" }));
+    const error: unknown = await runtime.ready.catch((error: unknown) => error);
+    await runtime.stop(AbortSignal.abort());
+    expect(error).to.be.instanceOf(LoadError);
+    return JSON.parse(terminationMessage(error as LoadError)) as TerminationMessage;
+  }
+
+  const folders: [title: string, files: Record<string, Content>, reason: string, message: RegExp][] = [
+    ["an empty folder", {}, "ArtifactNotFound", /the folder is empty/],
+    [
+      "a folder without a model",
+      { "readme.txt": "hello" },
+      "ArtifactNotFound",
+      /no model\.onnx among its 1 files \(readme\.txt\)/,
+    ],
+    [
+      "a pickle",
+      { "model.pkl": "\u0080" },
+      "UnsupportedFormat",
+      /model\.pkl is a pickled \(scikit-learn\) model; .*skl2onnx\.to_onnx/,
+    ],
+    ["a Keras file", { "model.keras": "x" }, "UnsupportedFormat", /model\.keras is a Keras model; .*model\.export/],
+    ["a SavedModel", { "saved_model.pb": "x", "variables/index": "x" }, "UnsupportedFormat", /tf2onnx/],
+    ["a PyTorch file", { "model.pt": "x" }, "UnsupportedFormat", /torch\.onnx\.export/],
+    [
+      "an MLflow model of another flavor",
+      { MLmodel: "flavors:\n  sklearn: {}\n  python_function: {}\n" },
+      "UnsupportedFormat",
+      /no ONNX flavor \(it has: sklearn, python_function\)/,
+    ],
+    [
+      "several graphs",
+      { "a.onnx": graph("lookup"), "b.onnx": graph("lookup") },
+      "UnsupportedFormat",
+      /several ONNX files \(a\.onnx, b\.onnx\)/,
+    ],
+    ["maps for probabilities", { "model.onnx": graph("zipmap") }, "UnsupportedFormat", /"zipmap": False/],
+    [
+      "a graph that is none",
+      { "model.onnx": "not protobuf" },
+      "InvalidModel",
+      /ONNX Runtime refuses model\.onnx: Protobuf parsing failed;/,
+    ],
+    ["an empty graph file", { "model.onnx": "" }, "InvalidModel", /ONNX Runtime refuses model\.onnx/],
+    ["metadata that is no JSON", { ...LOAN, "metadata.json": "{" }, "InvalidModel", /metadata\.json is not JSON/],
+    [
+      "metadata of another shape",
+      { ...LOAN, "metadata.json": { features: [1] } },
+      "InvalidModel",
+      /metadata\.json: features\.0: /,
+    ],
+    [
+      "features of another model",
+      { ...LOAN, "metadata.json": { features: ["age", "income"] } },
+      "SignatureMismatch",
+      /2 features \(age, income\), but the graph takes age: float32\[\?, 1\].*not in metadata\.json: credit_score/,
+    ],
+    [
+      "a feature of a type that the graph cannot take",
+      { ...LOAN, "metadata.json": { features: ["age", "income", { name: "credit_score", type: "string" }] } },
+      "SignatureMismatch",
+      /credit_score is string, but the graph takes credit_score: float32/,
+    ],
+    [
+      "a preprocessor of another model",
+      { ...LOAN, "preprocessor.onnx": graph("two-columns") },
+      "SignatureMismatch",
+      /the preprocessor gives \(joined: float32\[\?, 2\]\), but the model takes \(features: float32\[\?, 3\]\)/,
+    ],
+    [
+      "classes of another model",
+      { ...LOAN, "metadata.json": { classes: ["a", "b", "c"] } },
+      "SignatureMismatch",
+      /3 classes \(a, b, c\), but the model gives 2 probabilities/,
+    ],
+  ];
+  for (const [title, files, reason, message] of folders) {
+    it(`${reason} for ${title}`, async () => {
+      const told = await failure({ MODEL_URI: await scratch.folder(files) });
+      expect(told).to.deep.include({ reason, permanent: true });
+      expect(told.message)
+        .to.match(message)
+        .and.to.match(/^loading \//);
+    });
+  }
+
+  it("ArtifactNotFound for a path that does not exist", async () => {
+    expect(await failure({ MODEL_URI: "file:///no/such/folder" })).to.deep.equal({
+      reason: "ArtifactNotFound",
+      message:
+        "loading file:///no/such/folder: there is no /no/such/folder (any more); check the path and the volume mount",
+      permanent: true,
+    });
+  });
+
+  it("ArtifactNotFound for a ConfigMap that is not mounted", async () => {
+    const told = await failure({ MODEL_URI: "configmap://loan-v1", MODEL_CONFIGMAP_ROOT: scratch.path("configmaps") });
+    expect(told).to.include({ reason: "ArtifactNotFound", permanent: true });
+    expect(told.message).to.match(/ConfigMap loan-v1 is not mounted/);
+  });
+
+  it("ArtifactTooLarge for a folder beyond the limit", async () => {
+    const told = await failure({ MODEL_URI: await scratch.folder(LOAN), MAX_ARTIFACT_BYTES: "1000" });
+    expect(told).to.include({ reason: "ArtifactTooLarge", permanent: true });
+    expect(told.message).to.include("MAX_ARTIFACT_BYTES");
+  });
+
+  it("UnsupportedSource for a scheme that it does not know, without the credentials in it", async () => {
+    const told = await failure({ MODEL_URI: "gs://key:secret@bucket/model?token=secret" });
+    expect(told.reason).to.equal("UnsupportedSource");
+    expect(told.message)
+      .to.match(/^loading gs:\/\/bucket\/model: /)
+      .and.not.include("secret");
+  });
+});
+
+describe("A runtime without a model to serve ends with code 1 and says why in the termination message:", () => {
+  const scratch = new Scratch();
+  let count = 0;
+
+  /** The message that a runtime with this environment leaves when it ends with code 1. */
+  async function failure(environment: Record<string, string>): Promise<TerminationMessage> {
+    const file = `termination-${(count += 1)}`;
+    await using runtime = new RuntimeProcess({
+      TERMINATION_MESSAGE_PATH: scratch.path(file),
+      MODEL_CACHE_DIR: scratch.path("cache"),
+      ...environment,
+    });
+    expect(await runtime.exited, runtime.log).to.equal(1);
+    return JSON.parse(await scratch.text(file)) as TerminationMessage;
+  }
+
+  it("DigestMismatch, with both digests", async () => {
+    const told = await failure({ MODEL_URI: await scratch.folder(LOAN), MODEL_SHA256: "4c".repeat(32) });
+    expect(told).to.include({ reason: "DigestMismatch", permanent: true });
+    expect(told.message).to.match(
+      /: sha256 is [0-9a-f]{64}, spec says (4c){32}; was the artifact overwritten\? Pin a new path, or update sha256$/,
+    );
+  });
+
+  it("InvalidConfiguration for a wrong environment", async () => {
+    const told = await failure({ PORT: "http" });
+    expect(told).to.include({ reason: "InvalidConfiguration", permanent: true });
+    expect(told.message).to.include("MODEL_URI is not set").and.to.include('PORT is "http"');
+  });
+
+  it("InvalidConfiguration for a port that is taken", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const told = await failure({ MODEL_URI: await scratch.folder(LOAN), PORT: String(port) }).finally(() =>
+      server.close(),
+    );
+    expect(told.message).to.match(new RegExp(`listening on port ${port}: .*EADDRINUSE`));
+  });
+
+  it("in the log alone when the message cannot be written", async () => {
+    const readOnly = await scratch.folder({});
+    await chmod(readOnly, 0o500);
+    await using runtime = new RuntimeProcess({
+      MODEL_URI: "/no/such/folder",
+      TERMINATION_MESSAGE_PATH: `${readOnly}/missing/log`,
+    });
+    expect(await runtime.exited).to.equal(1);
+    expect(runtime.log).to.include("ArtifactNotFound").and.to.include("the termination message could not be written");
+  });
+
+  it("answers 503 loading, but is alive, as long as it has no model", async () => {
+    const silent = createServer().listen(0, "127.0.0.1"); // accepts the download's connection and never answers
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    await using runtime = new RuntimeProcess({
+      MODEL_URI: `http://127.0.0.1:${port}/model.onnx`,
+      MODEL_CACHE_DIR: scratch.path("cache"),
+    });
+    const health = await fetch(await runtime.url("/health"));
+    expect(health.status).to.equal(503);
+    expect(await health.json()).to.deep.equal({ status: "loading" });
+    expect((await fetch(await runtime.url("/v2/health/live"))).status).to.equal(200);
+    expect((await fetch(await runtime.url("/v2/health/ready"))).status).to.equal(503);
+    const prediction = await fetch(await runtime.url("/predict"), {
+      method: "POST",
+      body: "{}",
+      headers: { "content-type": "application/json" },
+    });
+    expect(prediction.status).to.equal(503);
+    expect(prediction.headers.get("retry-after")).to.equal("1");
+
+    runtime.signal("SIGTERM");
+    expect(await runtime.exited).to.equal(0);
+    silent.close();
+  });
+});
+
+describe("node runtime/main.ts --help", () => {
+  it("explains the environment and ends", async () => {
+    await using runtime = new RuntimeProcess({}, ["--help"]);
+    expect(await runtime.exited).to.equal(0);
+    expect(runtime.log).to.include("MODEL_URI").and.to.include("DRAIN_SECONDS");
+  });
+});

@@ -1,0 +1,54 @@
+import { expect } from "chai";
+
+import { LoadError } from "../../../runtime/load-error.ts";
+import { parseLocation, redactUri } from "../../../runtime/source/location.ts";
+
+const CONFIG = { configMapRoot: "/configmaps", allowHttp: false };
+
+describe("A model's location", () => {
+  for (const [uri, expected] of [
+    ["/models/loan", { kind: "path", path: "/models/loan" }],
+    ["file:///models/my%20loan", { kind: "path", path: "/models/my loan" }],
+    ["configmap://loan-v1", { kind: "configmap", path: "/configmaps/loan-v1", name: "loan-v1" }],
+    ["s3://ml/loan/1.0.0/", { kind: "s3", bucket: "ml", key: "loan/1.0.0/" }],
+    ["s3://ml", { kind: "s3", bucket: "ml", key: "" }],
+    [
+      "https://models.example.com/loan.onnx?token=secret",
+      { kind: "http", uri: "https://models.example.com/loan.onnx" },
+    ],
+    ["http://127.0.0.1:9000/loan/", { kind: "http" }],
+    ["http://localhost/loan/", { kind: "http" }],
+  ] as const) {
+    it(`is understood in ${uri}`, () => expect(parseLocation(uri, CONFIG)).to.include(expected));
+  }
+
+  for (const [uri, reason, message] of [
+    ["gs://bucket/model", "UnsupportedSource", /gs:\/\/ is not supported/],
+    ["http://models.example.com/loan/", "UnsupportedSource", /use https:\/\/, or set ALLOW_HTTP/],
+    ["http://127.0.0.1.example.com/", "UnsupportedSource", /plain http/],
+    ["https://169.254.169.254/latest/", "UnsupportedSource", /link-local/],
+    ["https://[fe80::1]/x/", "UnsupportedSource", /link-local/],
+    ["https://[::ffff:169.254.169.254]/x/", "UnsupportedSource", /link-local/],
+    ["configmap://../secrets", "InvalidConfiguration", /configmap:\/\/NAME/],
+    ["configmap://a/b", "InvalidConfiguration", /configmap:\/\/NAME/],
+    ["file://host/path", "InvalidConfiguration", /file:\/\/\/absolute/],
+    ["s3://", "InvalidConfiguration", /s3:\/\/BUCKET/],
+    ["https://", "InvalidConfiguration", /not a URL/],
+  ] as const) {
+    it(`is refused in ${uri}`, () => {
+      expect(() => parseLocation(uri, CONFIG))
+        .to.throw(LoadError, message)
+        .with.property("reason", reason);
+    });
+  }
+
+  it("may be plain HTTP when that is allowed", () => {
+    expect(parseLocation("http://minio.ml/loan/", { ...CONFIG, allowHttp: true })).to.include({ kind: "http" });
+  });
+
+  it("is shown without anything that may be a secret", () => {
+    expect(redactUri("https://user:pass@host/path?X-Amz-Signature=1#x")).to.equal("https://host/path");
+    expect(redactUri("https://user:p@ss@host/path")).to.equal("https://host/path");
+    expect(redactUri("/a/folder")).to.equal("/a/folder");
+  });
+});

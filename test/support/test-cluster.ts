@@ -1,0 +1,194 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { KubeConfig } from "@kubernetes/client-node";
+import { parseAllDocuments } from "yaml";
+import { startApiServer } from "../../local/api-server/server.ts";
+import { startControllers } from "../../local/controllers/controllers.ts";
+import { serverSideApply } from "../../operator/kube/apply.ts";
+import { systemClock } from "../../operator/kube/clock.ts";
+import { isNotFound } from "../../operator/kube/errors.ts";
+import { collectionPath } from "../../operator/kube/objects.ts";
+import type { KubeObject, ResourceType } from "../../operator/kube/objects.ts";
+import { KubeTransport } from "../../operator/kube/transport.ts";
+import { startOperator } from "../../operator/operator.ts";
+import type { Operator } from "../../operator/operator.ts";
+import { modelDeployments } from "../../operator/reconcile/resource-types.ts";
+import { eventually } from "./eventually.ts";
+import { startInstantKubelet } from "./instant-kubelet.ts";
+import { startLocalKubelet } from "./local-kubelet.ts";
+import { startControlPlane } from "./real-control-plane.ts";
+
+export interface TestCluster {
+  readonly kubeConfig: KubeConfig;
+  readonly kubeconfigFile: string;
+  readonly client: KubeTransport;
+  /** A namespace of the test's own, gone with the cluster or at its end. */
+  readonly namespace: string;
+  /** An operator of this process that watches the namespace. */
+  startOperator(settings?: OperatorSettings): Promise<Operator>;
+  close(): Promise<void>;
+}
+
+interface OperatorSettings {
+  readonly scaleDownDelaySeconds?: number;
+  readonly leaderElection?: boolean;
+  readonly onLeadershipLost?: (reason: string) => void;
+}
+
+/** How pods come to run: at once and without processes, or as processes of this machine. */
+export type Pods = "instant" | "processes";
+
+/**
+ * The cluster that the environment names: KUBECONFIG a running one, KUBEBUILDER_ASSETS a folder of a real control
+ * plane's binaries; else the embedded one. The CRD is installed.
+ */
+export async function startTestCluster(pods: Pods): Promise<TestCluster> {
+  const stack = new AsyncDisposableStack();
+  try {
+    const kubeconfigFile = await startServer(stack);
+    const kubeConfig = new KubeConfig();
+    kubeConfig.loadFromFile(kubeconfigFile);
+    const client = new KubeTransport(kubeConfig, { userAgent: "slipway-test" });
+    stack.defer(() => client.close());
+    await installCrds(client);
+    await startPods(pods, kubeconfigFile, client, stack);
+    const namespace = await createNamespace(client, stack);
+    return {
+      kubeConfig,
+      kubeconfigFile,
+      client,
+      namespace,
+      startOperator: (settings = {}) => operatorFor(kubeConfig, namespace, settings),
+      close: () => stack.disposeAsync(),
+    };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+async function startServer(stack: AsyncDisposableStack): Promise<string> {
+  const { KUBECONFIG, KUBEBUILDER_ASSETS } = process.env;
+  if (KUBECONFIG) return KUBECONFIG;
+  if (KUBEBUILDER_ASSETS) {
+    const controlPlane = await startControlPlane(KUBEBUILDER_ASSETS);
+    stack.defer(() => controlPlane.close());
+    return controlPlane.kubeconfig;
+  }
+  const folder = await mkdtemp(join(tmpdir(), "embedded-"));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  const server = await startApiServer();
+  stack.defer(() => server.close());
+  const controllers = await startControllers({ url: server.url });
+  stack.defer(() => controllers.close());
+  const file = join(folder, "kubeconfig");
+  await writeFile(file, server.kubeconfig());
+  return file;
+}
+
+async function startPods(
+  pods: Pods,
+  kubeconfig: string,
+  client: KubeTransport,
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const nodes: ResourceType = { group: "", version: "v1", plural: "nodes", kind: "Node", namespaced: false };
+  const { items } = await client.request<{ items: KubeObject[] }>("GET", collectionPath(nodes));
+  if (pods === "processes") {
+    const others = items.map(({ metadata }) => metadata.name);
+    if (others.length > 0)
+      throw new Error(`this suite runs pods as processes, but the cluster has nodes already: ${others.join(", ")}`);
+    const kubelet = await startLocalKubelet(kubeconfig);
+    stack.defer(() => kubelet.close());
+  } else if (items.length === 0) {
+    const kubelet = await startInstantKubelet(kubeconfig);
+    stack.defer(() => kubelet.close());
+  }
+}
+
+async function installCrds(client: KubeTransport): Promise<void> {
+  for (const file of await readdir("crds")) {
+    const text = await readFile(join("crds", file), "utf8");
+    for (const document of parseAllDocuments(text)) {
+      const crds: ResourceType = {
+        group: "apiextensions.k8s.io",
+        version: "v1",
+        plural: "customresourcedefinitions",
+        kind: "CustomResourceDefinition",
+        namespaced: false,
+      };
+      await serverSideApply(client, crds, document.toJS() as KubeObject, { fieldManager: "slipway-test", force: true });
+    }
+  }
+  await eventually(() => client.request("GET", collectionPath(modelDeployments)), 10_000);
+}
+
+async function createNamespace(client: KubeTransport, stack: AsyncDisposableStack): Promise<string> {
+  const body = { apiVersion: "v1", kind: "Namespace", metadata: { generateName: "slipway-test-" } };
+  const { metadata } = await client.request<KubeObject>("POST", "/api/v1/namespaces", { body });
+  const path = `/api/v1/namespaces/${metadata.name}`;
+  stack.defer(async () => {
+    await client.request("DELETE", path).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+    });
+    await eventually(async () => {
+      const rest = await client.request(
+        "GET",
+        collectionPath({ group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true }, metadata.name),
+      );
+      if ((rest as { items: unknown[] }).items.length > 0) throw new Error(`pods of ${metadata.name} are still there`);
+    }, 60_000);
+  });
+  return metadata.name;
+}
+
+async function operatorFor(kubeConfig: KubeConfig, namespace: string, settings: OperatorSettings): Promise<Operator> {
+  const { scaleDownDelaySeconds = 1, leaderElection = false, onLeadershipLost } = settings;
+  const ignore = (): void => {};
+  return startOperator({
+    kubeConfig,
+    config: {
+      namespaces: [namespace],
+      runtimeImage: "slipway-runtime:test",
+      routerImage: "envoyproxy/envoy:test",
+      scaleDownDelaySeconds,
+      workers: 4,
+      leaderElection: leaderElection ? { namespace } : undefined,
+      identity: "test",
+      bindAddress: "127.0.0.1",
+      healthPort: 0,
+      metricsPort: 0,
+      logLevel: "error",
+    },
+    clock: systemClock,
+    log: { debug: ignore, info: ignore, warn: ignore, error: (fields, message) => console.error(message, fields) },
+    onLeadershipLost: onLeadershipLost ?? ((reason) => console.error(`leadership lost: ${reason}`)),
+  });
+}
+
+/** The stock kubectl, where there is one. */
+export async function findKubectl(): Promise<string | undefined> {
+  const { SLIPWAY_KUBECTL, KUBEBUILDER_ASSETS } = process.env;
+  const candidates = [SLIPWAY_KUBECTL, KUBEBUILDER_ASSETS && join(KUBEBUILDER_ASSETS, "kubectl"), "kubectl"];
+  for (const candidate of candidates)
+    if (candidate && (await run(candidate, ["version", "--client"])).code === 0) return candidate;
+  return undefined;
+}
+
+export interface Output {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export async function run(program: string, args: readonly string[], input?: string): Promise<Output> {
+  return new Promise((resolve) => {
+    const child = execFile(program, args, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === "number" ? error.code : 127;
+      resolve({ code, stdout, stderr });
+    });
+    child.stdin?.end(input);
+  });
+}
