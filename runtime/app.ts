@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 
 import type { Config } from "./config.ts";
+import { BodyBudget } from "./http/body.ts";
 import { endpoints } from "./http/endpoints.ts";
 import { hotEndpoint } from "./http/hot-endpoint.ts";
 import { inferProtocol, isInferPath } from "./http/infer.ts";
@@ -60,7 +61,7 @@ export async function startRuntime(config: Config, logger: Logger): Promise<Runt
 }
 
 function router(config: Config, state: ServingState, metrics: RuntimeMetrics, logger: Logger): Router {
-  const options = { state, metrics, logger, maxBodyBytes: config.maxBodyBytes, maxInFlight: config.maxQueue };
+  const options = { state, metrics, logger, bodies: new BodyBudget(config.maxBodyBytes), maxInFlight: config.maxQueue };
   const predict = hotEndpoint(predictProtocol(metrics), options);
   const infer = hotEndpoint(inferProtocol(metrics), options);
   const cold = endpoints(state, metrics, logger);

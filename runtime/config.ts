@@ -20,7 +20,7 @@ const DIGEST = /^(?:sha256:)?([0-9a-f]{64})$/i;
 const SETTINGS = {
   modelUri: required(
     RUNTIME_ENV.uri,
-    "Where the model is: a folder, file://, https://, s3:// or configmap://NAME (alias MODEL_PATH)",
+    "Where the model is: a folder, file://, https://, s3:// or configmap://NAME (alias MODEL_PATH); required",
   ),
   modelSha256: digest(RUNTIME_ENV.sha256, "The SHA-256 that the artifact must have, in hex"),
   modelName: text(RUNTIME_ENV.name, "model", "Name of the model in /v2/models/NAME"),
@@ -158,7 +158,6 @@ function required(env: string, help: string): Setting<string> {
   return {
     env,
     help,
-    shown: "none, required",
     parse: (value) => {
       if (value === undefined) throw new TypeError(`${env} is not set: name the model's folder or URI`);
       return value;

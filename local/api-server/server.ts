@@ -39,7 +39,7 @@ export interface ApiServer {
 /** Starts a Kubernetes API server in this process: in memory, plain HTTP, no authentication. */
 export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
   const clock = options.clock ?? systemClock;
-  const storage = new Storage();
+  const storage = new Storage(clock.now());
   const registry = new Registry(behaviours(storage, clock));
   const cluster: Cluster = { storage, registry, clock, podLogs: options.podLogs };
   createInitialObjects(cluster);

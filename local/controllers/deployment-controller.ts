@@ -3,7 +3,14 @@ import { hasStatus } from "../cluster/client.ts";
 import { keyOf } from "../cluster/objects.ts";
 import { splitKey, type ControllerContext, type RunningController } from "./context.ts";
 import { deploymentStatus } from "./deployment-status.ts";
-import { controllerReference, controllerUid, isActive, scaledValue, type Deployment, type ReplicaSet } from "./objects.ts";
+import {
+  controllerReference,
+  controllerUid,
+  isActive,
+  scaledValue,
+  type Deployment,
+  type ReplicaSet,
+} from "./objects.ts";
 import { podTemplateHash, templateHashLabel, withHash, withoutHash } from "./pod-template-hash.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
 
@@ -16,7 +23,9 @@ export function startDeploymentController(context: ControllerContext): RunningCo
   const { deployments, replicaSets, pods } = context.view;
   deployments.subscribe(({ object }) => controller.loop.add(keyOf(object)));
   replicaSets.subscribe(({ object }) => {
-    const owner = object.metadata.ownerReferences?.find((reference) => reference.controller && reference.kind === "Deployment");
+    const owner = object.metadata.ownerReferences?.find(
+      (reference) => reference.controller && reference.kind === "Deployment",
+    );
     if (owner) controller.loop.add(`${object.metadata.namespace}/${owner.name}`);
   });
   pods.subscribe(({ type, object }) => {
@@ -46,8 +55,12 @@ class DeploymentController {
     const { namespace, name } = splitKey(key);
     const deployment = this.context.view.deployments.get(namespace, name);
     if (deployment === undefined || deployment.metadata.deletionTimestamp !== undefined) return;
-    const owned = this.context.view.replicaSets.list().filter((replicaSet) => controllerUid(replicaSet) === deployment.metadata.uid);
-    const current = owned.find((replicaSet) => sameJson(withoutHash(replicaSet.spec.template), withoutHash(deployment.spec.template)));
+    const owned = this.context.view.replicaSets
+      .list()
+      .filter((replicaSet) => controllerUid(replicaSet) === deployment.metadata.uid);
+    const current = owned.find((replicaSet) =>
+      sameJson(withoutHash(replicaSet.spec.template), withoutHash(deployment.spec.template)),
+    );
     const old = owned.filter((replicaSet) => replicaSet !== current);
 
     let fresh = current;
@@ -58,7 +71,11 @@ class DeploymentController {
     await this.writeStatus(deployment, fresh, old);
   }
 
-  private async roll(deployment: Deployment, current: ReplicaSet | undefined, old: readonly ReplicaSet[]): Promise<ReplicaSet> {
+  private async roll(
+    deployment: Deployment,
+    current: ReplicaSet | undefined,
+    old: readonly ReplicaSet[],
+  ): Promise<ReplicaSet> {
     const wanted = deployment.spec.replicas;
     const { maxSurge, maxUnavailable } = limits(deployment);
     const oldReplicas = sum(old, (replicaSet) => replicaSet.spec.replicas);
@@ -72,13 +89,20 @@ class DeploymentController {
   }
 
   /** Old pods that are not available go first and at once; the others as the new ones become available. */
-  private async scaleDownOld(deployment: Deployment, fresh: ReplicaSet, old: readonly ReplicaSet[], minimum: number): Promise<void> {
+  private async scaleDownOld(
+    deployment: Deployment,
+    fresh: ReplicaSet,
+    old: readonly ReplicaSet[],
+    minimum: number,
+  ): Promise<void> {
     const oldReplicas = sum(old, (replicaSet) => replicaSet.spec.replicas);
     if (oldReplicas === 0) return;
     const unavailableNew = fresh.spec.replicas - (fresh.status?.availableReplicas ?? 0);
     let removable = Math.max(0, oldReplicas + fresh.spec.replicas - minimum - unavailableNew);
     const targets = new Map(old.map((replicaSet) => [replicaSet, replicaSet.spec.replicas]));
-    const byAge = [...old].sort((a, b) => String(a.metadata.creationTimestamp).localeCompare(String(b.metadata.creationTimestamp)));
+    const byAge = [...old].sort((a, b) =>
+      String(a.metadata.creationTimestamp).localeCompare(String(b.metadata.creationTimestamp)),
+    );
     for (const replicaSet of byAge) {
       const target = targets.get(replicaSet) ?? 0;
       const unhealthy = Math.max(0, target - (replicaSet.status?.availableReplicas ?? 0));
@@ -97,10 +121,18 @@ class DeploymentController {
     for (const [replicaSet, replicas] of targets) await this.scale(deployment, replicaSet, replicas);
   }
 
-  private async recreate(deployment: Deployment, current: ReplicaSet | undefined, old: readonly ReplicaSet[]): Promise<ReplicaSet | undefined> {
+  private async recreate(
+    deployment: Deployment,
+    current: ReplicaSet | undefined,
+    old: readonly ReplicaSet[],
+  ): Promise<ReplicaSet | undefined> {
     for (const replicaSet of old) await this.scale(deployment, replicaSet, 0);
     const uids = new Set(old.map((replicaSet) => replicaSet.metadata.uid));
-    const remaining = this.context.view.pods.list().some((pod) => uids.has(controllerUid(pod) ?? "") && (isActive(pod) || pod.metadata.deletionTimestamp !== undefined));
+    const remaining = this.context.view.pods
+      .list()
+      .some(
+        (pod) => uids.has(controllerUid(pod) ?? "") && (isActive(pod) || pod.metadata.deletionTimestamp !== undefined),
+      );
     if (remaining) return current;
     if (current === undefined) return this.createReplicaSet(deployment, old, deployment.spec.replicas);
     return this.scale(deployment, await this.syncRevision(deployment, current, old), deployment.spec.replicas);
@@ -111,7 +143,11 @@ class DeploymentController {
     if (active && another === undefined) await this.scale(deployment, active, deployment.spec.replicas);
   }
 
-  private async createReplicaSet(deployment: Deployment, old: readonly ReplicaSet[], replicas: number): Promise<ReplicaSet> {
+  private async createReplicaSet(
+    deployment: Deployment,
+    old: readonly ReplicaSet[],
+    replicas: number,
+  ): Promise<ReplicaSet> {
     const { namespace, name } = deployment.metadata;
     const hash = podTemplateHash(withoutHash(deployment.spec.template));
     const template = withHash(deployment.spec.template, hash);
@@ -122,7 +158,11 @@ class DeploymentController {
         name: `${name}-${hash}`,
         namespace,
         labels: template.metadata?.labels,
-        annotations: { ...carriedAnnotations(deployment), ...sizeAnnotations(deployment), [revisionAnnotation]: revision },
+        annotations: {
+          ...carriedAnnotations(deployment),
+          ...sizeAnnotations(deployment),
+          [revisionAnnotation]: revision,
+        },
         ownerReferences: [controllerReference(deployment, "apps/v1", "Deployment")],
       },
       spec: {
@@ -140,7 +180,11 @@ class DeploymentController {
   }
 
   /** A ReplicaSet that becomes current again (a rollback) gets the next revision number. */
-  private async syncRevision(deployment: Deployment, current: ReplicaSet, old: readonly ReplicaSet[]): Promise<ReplicaSet> {
+  private async syncRevision(
+    deployment: Deployment,
+    current: ReplicaSet,
+    old: readonly ReplicaSet[],
+  ): Promise<ReplicaSet> {
     const revision = Math.max(latestRevision(old) + 1, latestRevision([current]));
     await this.setRevision(deployment, String(revision));
     if (latestRevision([current]) === revision) return current;
@@ -163,40 +207,70 @@ class DeploymentController {
       metadata: { resourceVersion: replicaSet.metadata.resourceVersion, annotations: sizeAnnotations(deployment) },
       spec: { replicas },
     });
-    this.event(deployment, `Scaled ${direction} replica set ${replicaSet.metadata.name} from ${replicaSet.spec.replicas} to ${replicas}`);
+    this.event(
+      deployment,
+      `Scaled ${direction} replica set ${replicaSet.metadata.name} from ${replicaSet.spec.replicas} to ${replicas}`,
+    );
     return scaled;
   }
 
   private patchReplicaSet({ metadata: { namespace, name } }: ReplicaSet, body: unknown): Promise<ReplicaSet> {
-    return this.context.client.request("PATCH", `/apis/apps/v1/namespaces/${namespace}/replicasets/${name}`, { patch: "merge", body });
+    return this.context.client.request("PATCH", `/apis/apps/v1/namespaces/${namespace}/replicasets/${name}`, {
+      patch: "merge",
+      body,
+    });
   }
 
   /** Deletes the oldest ReplicaSets beyond revisionHistoryLimit. */
   private async forgetHistory(deployment: Deployment, old: readonly ReplicaSet[]): Promise<void> {
-    const empty = old.filter(({ spec, status, metadata }) => spec.replicas === 0 && !status?.replicas && metadata.deletionTimestamp === undefined);
+    const empty = old.filter(
+      ({ spec, status, metadata }) =>
+        spec.replicas === 0 && !status?.replicas && metadata.deletionTimestamp === undefined,
+    );
     const surplus = empty.length - (deployment.spec.revisionHistoryLimit ?? 10);
     const byRevision = empty.sort((a, b) => latestRevision([a]) - latestRevision([b]));
     for (const { metadata } of byRevision.slice(0, Math.max(0, surplus))) {
       try {
-        await this.context.client.request("DELETE", `/apis/apps/v1/namespaces/${metadata.namespace}/replicasets/${metadata.name}`);
+        await this.context.client.request(
+          "DELETE",
+          `/apis/apps/v1/namespaces/${metadata.namespace}/replicasets/${metadata.name}`,
+        );
       } catch (error) {
         if (!hasStatus(error, 404)) throw error;
       }
     }
   }
 
-  private async writeStatus(deployment: Deployment, fresh: ReplicaSet | undefined, old: readonly ReplicaSet[]): Promise<void> {
-    const { status, checkAfterMs } = deploymentStatus(deployment, fresh, old, limits(deployment).maxUnavailable, this.context.now());
+  private async writeStatus(
+    deployment: Deployment,
+    fresh: ReplicaSet | undefined,
+    old: readonly ReplicaSet[],
+  ): Promise<void> {
+    const { status, checkAfterMs } = deploymentStatus(
+      deployment,
+      fresh,
+      old,
+      limits(deployment).maxUnavailable,
+      this.context.now(),
+    );
     if (checkAfterMs !== undefined) this.loop.addAfter(keyOf(deployment), checkAfterMs);
     if (sameJson(status, deployment.status)) return;
     const { namespace, name } = deployment.metadata;
     const path = `/apis/apps/v1/namespaces/${namespace}/deployments/${name}/status`;
     const live = { ...deployment, metadata: { ...deployment.metadata, resourceVersion: undefined } };
-    await this.context.client.request("PUT", path, { body: { ...live, apiVersion: "apps/v1", kind: "Deployment", status } });
+    await this.context.client.request("PUT", path, {
+      body: { ...live, apiVersion: "apps/v1", kind: "Deployment", status },
+    });
   }
 
   private event(deployment: Deployment, message: string): void {
-    this.context.events.record(component, { apiVersion: "apps/v1", kind: "Deployment", object: deployment }, "Normal", "ScalingReplicaSet", message);
+    this.context.events.record(
+      component,
+      { apiVersion: "apps/v1", kind: "Deployment", object: deployment },
+      "Normal",
+      "ScalingReplicaSet",
+      message,
+    );
   }
 }
 
@@ -208,7 +282,10 @@ function sum<T>(items: readonly T[], value: (item: T) => number): number {
 function limits({ spec }: Deployment): { maxSurge: number; maxUnavailable: number } {
   if (spec.strategy.type === "Recreate") return { maxSurge: 0, maxUnavailable: spec.replicas };
   const maxSurge = scaledValue(spec.strategy.rollingUpdate?.maxSurge, spec.replicas, "up");
-  const maxUnavailable = Math.min(scaledValue(spec.strategy.rollingUpdate?.maxUnavailable, spec.replicas, "down"), spec.replicas);
+  const maxUnavailable = Math.min(
+    scaledValue(spec.strategy.rollingUpdate?.maxUnavailable, spec.replicas, "down"),
+    spec.replicas,
+  );
   return maxSurge === 0 && maxUnavailable === 0 ? { maxSurge, maxUnavailable: 1 } : { maxSurge, maxUnavailable };
 }
 
@@ -231,5 +308,7 @@ function carriedAnnotations({ metadata }: Deployment): Record<string, string> {
 }
 
 function isComplete(deployment: Deployment, fresh: ReplicaSet | undefined, old: readonly ReplicaSet[]): boolean {
-  return (fresh?.status?.availableReplicas ?? 0) >= deployment.spec.replicas && old.every(({ spec }) => spec.replicas === 0);
+  return (
+    (fresh?.status?.availableReplicas ?? 0) >= deployment.spec.replicas && old.every(({ spec }) => spec.replicas === 0)
+  );
 }

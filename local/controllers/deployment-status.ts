@@ -33,7 +33,10 @@ export function deploymentStatus(
     available: total("availableReplicas"),
     terminating: total("terminatingReplicas"),
   };
-  const unavailable = Math.max(0, all.reduce((sum, replicaSet) => sum + replicaSet.spec.replicas, 0) - counts.available);
+  const unavailable = Math.max(
+    0,
+    all.reduce((sum, replicaSet) => sum + replicaSet.spec.replicas, 0) - counts.available,
+  );
   const available = availableCondition(deployment, counts, maxUnavailable, now);
   const { condition: progressing, checkAfterMs } = progressCondition(deployment, fresh, counts, now);
   const { generation } = deployment.metadata;
@@ -95,19 +98,27 @@ function progressCondition(
   }
   const complete = counts.updated === replicas && counts.replicas === replicas && counts.available === replicas;
   if (complete && fresh) {
-    return { condition: settled("True", "NewReplicaSetAvailable", `ReplicaSet "${name}" has successfully progressed.`), checkAfterMs: undefined };
+    return {
+      condition: settled("True", "NewReplicaSetAvailable", `ReplicaSet "${name}" has successfully progressed.`),
+      checkAfterMs: undefined,
+    };
   }
   if (current === undefined && fresh) {
     const condition = settled("True", "NewReplicaSetCreated", `Created new replica set "${name}"`);
     return { condition, checkAfterMs: progressDeadlineSeconds * 1000 };
   }
-  if (hasProgressed(deployment, counts) || current?.reason === "NewReplicaSetAvailable" || current?.status === "Unknown") {
+  if (
+    hasProgressed(deployment, counts) ||
+    current?.reason === "NewReplicaSetAvailable" ||
+    current?.status === "Unknown"
+  ) {
     const condition = settled("True", "ReplicaSetUpdated", `ReplicaSet "${name}" is progressing.`);
     return { condition, checkAfterMs: progressDeadlineSeconds * 1000 };
   }
   const since = Date.parse(current?.lastUpdateTime ?? kubeTime(now));
   const remaining = since + progressDeadlineSeconds * 1000 - now;
-  if (remaining > 0 || current?.status === "False") return { condition: undefined, checkAfterMs: remaining > 0 ? remaining : undefined };
+  if (remaining > 0 || current?.status === "False")
+    return { condition: undefined, checkAfterMs: remaining > 0 ? remaining : undefined };
   const late = settled("False", "ProgressDeadlineExceeded", `ReplicaSet "${name}" has timed out progressing.`);
   return { condition: late, checkAfterMs: undefined };
 }
@@ -117,5 +128,10 @@ function hasProgressed(deployment: Deployment, counts: Counts): boolean {
   const was = (field: string): number => Number(deployment.status?.[field] ?? 0);
   const oldNow = counts.replicas - counts.updated;
   const oldThen = was("replicas") - was("updatedReplicas");
-  return counts.updated > was("updatedReplicas") || oldNow < oldThen || counts.ready > was("readyReplicas") || counts.available > was("availableReplicas");
+  return (
+    counts.updated > was("updatedReplicas") ||
+    oldNow < oldThen ||
+    counts.ready > was("readyReplicas") ||
+    counts.available > was("availableReplicas")
+  );
 }

@@ -42,7 +42,13 @@ export class EventRecorder {
     return this.last;
   }
 
-  private async write(component: string, subject: Subject, type: string, reason: string, message: string): Promise<void> {
+  private async write(
+    component: string,
+    subject: Subject,
+    type: string,
+    reason: string,
+    message: string,
+  ): Promise<void> {
     const { namespace = "default", name, uid, resourceVersion } = subject.object.metadata;
     const id = createHash("sha256").update([uid, reason, message].join("\0")).digest("hex").slice(0, 16);
     const path = `/api/v1/namespaces/${namespace}/events`;

@@ -50,7 +50,11 @@ export interface ReplicaSet extends KubeObject {
 }
 
 export interface HorizontalPodAutoscaler extends KubeObject {
-  spec: { scaleTargetRef: { apiVersion?: string; kind: string; name: string }; minReplicas?: number; maxReplicas: number };
+  spec: {
+    scaleTargetRef: { apiVersion?: string; kind: string; name: string };
+    minReplicas?: number;
+    maxReplicas: number;
+  };
   status?: { conditions?: Condition[] } & Record<string, unknown>;
 }
 
@@ -73,7 +77,10 @@ export function controllerUid(object: KubeObject): string | undefined {
   return object.metadata.ownerReferences?.find((reference) => reference.controller)?.uid;
 }
 
-export function matchesSelector(selector: LabelSelector | undefined, labels: Readonly<Record<string, string>> = {}): boolean {
+export function matchesSelector(
+  selector: LabelSelector | undefined,
+  labels: Readonly<Record<string, string>> = {},
+): boolean {
   if (selector === undefined) return false;
   const equal = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
   return equal && (selector.matchExpressions ?? []).every((requirement) => matchesExpression(requirement, labels));
@@ -103,7 +110,9 @@ export function isActive(pod: Pod): boolean {
 }
 
 export function isReady(pod: Pod): boolean {
-  return pod.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false;
+  return (
+    pod.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false
+  );
 }
 
 /** Milliseconds until a ready pod counts as available: 0 when it does, undefined when it is not ready. */
@@ -129,7 +138,11 @@ export function withCondition(conditions: readonly Condition[], next: Condition)
   const index = conditions.findIndex((condition) => condition.type === next.type);
   const current = conditions[index];
   if (current === undefined) return [...conditions, next];
-  const unchanged = current.status === next.status && current.reason === next.reason && current.message === next.message;
+  const unchanged =
+    current.status === next.status && current.reason === next.reason && current.message === next.message;
   const kept = current.status === next.status ? { ...next, lastTransitionTime: current.lastTransitionTime } : next;
-  return conditions.with(index, unchanged ? { ...kept, ...(current.lastUpdateTime && { lastUpdateTime: current.lastUpdateTime }) } : kept);
+  return conditions.with(
+    index,
+    unchanged ? { ...kept, ...(current.lastUpdateTime && { lastUpdateTime: current.lastUpdateTime }) } : kept,
+  );
 }

@@ -21,12 +21,17 @@ export function withoutHash(template: PodTemplate): PodTemplate {
 }
 
 export function withHash(template: PodTemplate, hash: string): PodTemplate {
-  return { ...template, metadata: { ...template.metadata, labels: { ...template.metadata?.labels, [templateHashLabel]: hash } } };
+  return {
+    ...template,
+    metadata: { ...template.metadata, labels: { ...template.metadata?.labels, [templateHashLabel]: hash } },
+  };
 }
 
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (!isObject(value)) return JSON.stringify(value) ?? "null";
-  const fields = Object.keys(value).sort().filter((key) => value[key] !== undefined);
+  const fields = Object.keys(value)
+    .sort()
+    .filter((key) => value[key] !== undefined);
   return `{${fields.map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(",")}}`;
 }

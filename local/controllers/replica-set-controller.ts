@@ -105,7 +105,8 @@ class ReplicaSetController {
         spec,
       },
     });
-    if (this.context.view.pods.get(namespace, pod.metadata.name)?.metadata.uid !== pod.metadata.uid) unseen.add(pod.metadata.uid);
+    if (this.context.view.pods.get(namespace, pod.metadata.name)?.metadata.uid !== pod.metadata.uid)
+      unseen.add(pod.metadata.uid);
     this.event(replicaSet, "Normal", "SuccessfulCreate", `Created pod: ${pod.metadata.name}`);
   }
 
@@ -113,7 +114,9 @@ class ReplicaSetController {
     const { namespace, name, uid } = pod.metadata;
     unseen.add(uid);
     try {
-      await this.context.client.request("DELETE", `/api/v1/namespaces/${namespace}/pods/${name}`, { body: { preconditions: { uid } } });
+      await this.context.client.request("DELETE", `/api/v1/namespaces/${namespace}/pods/${name}`, {
+        body: { preconditions: { uid } },
+      });
     } catch (error) {
       unseen.delete(uid);
       if (!hasStatus(error, 404, 409)) throw error;
@@ -131,7 +134,12 @@ class ReplicaSetController {
     if (soonest !== undefined) this.loop.addAfter(keyOf(replicaSet), soonest);
     const status: ReplicaSetStatus = {
       replicas: active.length,
-      ...counted("fullyLabeledReplicas", active.filter((pod) => matchesSelector({ matchLabels: replicaSet.spec.template.metadata?.labels ?? {} }, pod.metadata.labels)).length),
+      ...counted(
+        "fullyLabeledReplicas",
+        active.filter((pod) =>
+          matchesSelector({ matchLabels: replicaSet.spec.template.metadata?.labels ?? {} }, pod.metadata.labels),
+        ).length,
+      ),
       ...counted("readyReplicas", active.filter(isReady).length),
       ...counted("availableReplicas", waits.filter((wait) => wait === 0).length),
       terminatingReplicas: owned.filter((pod) => pod.metadata.deletionTimestamp !== undefined).length,
@@ -144,14 +152,30 @@ class ReplicaSetController {
     });
   }
 
-  private failureCondition(replicaSet: ReplicaSet, failure: string | undefined, now: number): Pick<ReplicaSetStatus, "conditions"> {
+  private failureCondition(
+    replicaSet: ReplicaSet,
+    failure: string | undefined,
+    now: number,
+  ): Pick<ReplicaSetStatus, "conditions"> {
     if (failure === undefined) return {};
-    const condition = { type: "ReplicaFailure", status: "True", reason: "FailedCreate", message: failure, lastTransitionTime: kubeTime(now) } as const;
+    const condition = {
+      type: "ReplicaFailure",
+      status: "True",
+      reason: "FailedCreate",
+      message: failure,
+      lastTransitionTime: kubeTime(now),
+    } as const;
     return { conditions: withCondition(replicaSet.status?.conditions ?? [], condition) };
   }
 
   private event(replicaSet: ReplicaSet, type: "Normal" | "Warning", reason: string, message: string): void {
-    this.context.events.record(component, { apiVersion: "apps/v1", kind: "ReplicaSet", object: replicaSet }, type, reason, message);
+    this.context.events.record(
+      component,
+      { apiVersion: "apps/v1", kind: "ReplicaSet", object: replicaSet },
+      type,
+      reason,
+      message,
+    );
   }
 }
 

@@ -72,7 +72,12 @@ class Scheduler {
     this.assumed.set(uid, node);
     try {
       await this.context.client.request("POST", `/api/v1/namespaces/${namespace}/pods/${name}/binding`, {
-        body: { apiVersion: "v1", kind: "Binding", metadata: { name }, target: { apiVersion: "v1", kind: "Node", name: node } },
+        body: {
+          apiVersion: "v1",
+          kind: "Binding",
+          metadata: { name },
+          target: { apiVersion: "v1", kind: "Node", name: node },
+        },
       });
     } catch (error) {
       this.assumed.delete(uid);
@@ -80,7 +85,13 @@ class Scheduler {
       return;
     }
     const message = `Successfully assigned ${namespace}/${name} to ${node}`;
-    this.context.events.record(component, { apiVersion: "v1", kind: "Pod", object: pod }, "Normal", "Scheduled", message);
+    this.context.events.record(
+      component,
+      { apiVersion: "v1", kind: "Pod", object: pod },
+      "Normal",
+      "Scheduled",
+      message,
+    );
   }
 
   private async reject(pod: Pod, nodes: number, misfits: ReadonlyMap<string, number>): Promise<void> {
@@ -95,7 +106,13 @@ class Scheduler {
       patch: "strategic",
       body: { status: { conditions: [condition] } },
     });
-    this.context.events.record(component, { apiVersion: "v1", kind: "Pod", object: pod }, "Warning", "FailedScheduling", message);
+    this.context.events.record(
+      component,
+      { apiVersion: "v1", kind: "Pod", object: pod },
+      "Warning",
+      "FailedScheduling",
+      message,
+    );
   }
 }
 
@@ -106,12 +123,16 @@ function podsOn(pods: readonly { pod: Pod; node: string }[], node: Node): Pod[] 
 /** Why a pod cannot run on a node, in the scheduler's words; undefined when it can. */
 function whyNot(pod: Pod, node: Node, present: readonly Pod[]): string | undefined {
   const { spec, status, metadata } = node;
-  if (!status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True")) return "node(s) were not ready";
+  if (!status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True"))
+    return "node(s) were not ready";
   if (spec?.unschedulable) return "node(s) were unschedulable";
   const labels = metadata.labels ?? {};
   const selector = Object.entries(pod.spec.nodeSelector ?? {});
-  if (!selector.every(([key, value]) => labels[key] === value)) return "node(s) didn't match Pod's node affinity/selector";
-  const taint = (spec?.taints ?? []).find((candidate) => candidate.effect !== "PreferNoSchedule" && !tolerates(pod, candidate));
+  if (!selector.every(([key, value]) => labels[key] === value))
+    return "node(s) didn't match Pod's node affinity/selector";
+  const taint = (spec?.taints ?? []).find(
+    (candidate) => candidate.effect !== "PreferNoSchedule" && !tolerates(pod, candidate),
+  );
   if (taint) return `node(s) had untolerated taint(s)`;
   const allocatable = status.allocatable ?? {};
   const most = Number(allocatable["pods"] ?? 110);

@@ -11,7 +11,6 @@ const { values } = parseArgs({
 });
 const logger = pino({ name: "router" }, pino.destination({ sync: true }));
 const bootstrapFile = values["config-path"];
-const { host, drainMs } = readEnvironment();
 
 if (typeof bootstrapFile !== "string") {
   logger.fatal("no config: give the path of Envoy's bootstrap file with -c");
@@ -19,6 +18,7 @@ if (typeof bootstrapFile !== "string") {
 }
 
 try {
+  const { host, drainMs } = readEnvironment();
   const router = await startRouter({ bootstrapFile, host, logger, random: Math.random });
   logger.info({ traffic: router.traffic, status: router.status }, "router listening");
   const stop = (signal: NodeJS.Signals) => {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { errors } from "undici";
 import type { UpstreamEndpoint } from "./endpoint.ts";
+import { endToEnd, forwardedHeaders, type Headers } from "./forwarded-headers.ts";
 import { readStart, type RequestBody } from "./request-body.ts";
 import type { RouterState } from "./router-state.ts";
 import type { Decision } from "./routing.ts";
@@ -21,8 +22,7 @@ export async function proxyRequest(
     headers: request.headersDistinct,
   });
   if (decision.kind === "respond") {
-    response.writeHead(decision.status, { ...decision.headers, "content-length": Buffer.byteLength(decision.body) });
-    response.end(decision.body);
+    answer(state, response, decision.status, decision.headers, decision.body);
     request.resume();
     return;
   }
@@ -32,12 +32,12 @@ export async function proxyRequest(
     await forward(state, decision, request, response, cancelled.signal);
   } catch (error) {
     if (response.headersSent || cancelled.signal.aborted) response.destroy();
-    else answerFailure(response, error, decision.headers);
+    else answerFailure(state, response, error, decision.headers);
   }
 }
 
 async function forward(
-  { upstreams, random }: RouterState,
+  state: RouterState,
   decision: Forward,
   request: IncomingMessage,
   response: ServerResponse,
@@ -46,12 +46,12 @@ async function forward(
   const body = await readStart(request);
   const tried = new Set<UpstreamEndpoint>();
   for (let attempt = 1; ; attempt++) {
-    const upstream = upstreams.get(decision.cluster);
-    const endpoint = upstream && pickEndpoint(upstream, tried, random);
+    const upstream = state.upstreams.get(decision.cluster);
+    const endpoint = upstream && pickEndpoint(upstream, tried, state.random);
     if (endpoint === undefined) throw new NoHealthyUpstream(`no healthy upstream for ${decision.cluster}`);
     tried.add(endpoint);
     try {
-      await exchange(endpoint, decision, { request, body, response, signal });
+      await exchange(state, endpoint, decision, { request, body, response, signal });
       return;
     } catch (error) {
       if (!isConnectFailure(error)) throw error;
@@ -69,13 +69,18 @@ interface Exchange {
 }
 
 async function exchange(
+  state: RouterState,
   endpoint: UpstreamEndpoint,
   decision: Forward,
   { request, body, response, signal }: Exchange,
 ): Promise<void> {
   endpoint.active++;
   try {
-    const answer = await endpoint.pool.request({
+    const {
+      statusCode,
+      headers,
+      body: content,
+    } = await endpoint.pool.request({
       method: request.method ?? "GET",
       path: request.url ?? "/",
       headers: forwardedHeaders(request),
@@ -84,49 +89,11 @@ async function exchange(
       bodyTimeout: decision.timeoutMs,
       signal,
     });
-    response.writeHead(answer.statusCode, { ...endToEnd(answer.headers), ...decision.headers });
-    await pipeline(answer.body, response);
+    writeHead(state, response, statusCode, { ...endToEnd(headers), ...decision.headers });
+    await pipeline(content, response);
   } finally {
     endpoint.active--;
   }
-}
-
-/** Headers that concern one connection only, RFC 9110 section 7.6.1. */
-const HOP_BY_HOP = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
-
-type Headers = Record<string, string | string[]>;
-
-function endToEnd(headers: NodeJS.Dict<string | string[]>): Headers {
-  const named = new Set([headers["connection"] ?? []].flat().flatMap((value) => value.toLowerCase().split(/\s*,\s*/)));
-  const kept: Headers = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || HOP_BY_HOP.has(name) || named.has(name)) continue;
-    kept[name] = Array.isArray(value) && value.length === 1 ? String(value[0]) : value;
-  }
-  return kept;
-}
-
-function forwardedHeaders(request: IncomingMessage): Headers {
-  const headers = endToEnd(request.headersDistinct);
-  delete headers["expect"]; // answered here already
-  return {
-    ...headers,
-    "x-forwarded-for": [
-      ...(request.headersDistinct["x-forwarded-for"] ?? []),
-      request.socket.remoteAddress ?? "unknown",
-    ].join(", "),
-    "x-forwarded-proto": "http",
-  };
 }
 
 class NoHealthyUpstream extends Error {}
@@ -137,18 +104,29 @@ function isConnectFailure(error: unknown): boolean {
   return error instanceof Error && "syscall" in error && error.syscall === "connect";
 }
 
-function answerFailure(response: ServerResponse, error: unknown, headers: Readonly<Record<string, string>>): void {
+function answerFailure(
+  state: RouterState,
+  response: ServerResponse,
+  error: unknown,
+  headers: Readonly<Record<string, string>>,
+): void {
   const timedOut = error instanceof errors.HeadersTimeoutError;
+  answer(state, response, timedOut ? 504 : 503, { ...headers, "content-type": "text/plain" }, failureText(error));
+}
+
+function failureText(error: unknown): string {
+  if (error instanceof errors.HeadersTimeoutError) return "upstream request timeout";
   const message = error instanceof Error ? error.message : String(error);
-  const body = timedOut
-    ? "upstream request timeout"
-    : error instanceof NoHealthyUpstream
-      ? message
-      : `upstream connect error or disconnect before headers: ${message}`;
-  response.writeHead(timedOut ? 504 : 503, {
-    ...headers,
-    "content-type": "text/plain",
-    "content-length": Buffer.byteLength(body),
-  });
+  return error instanceof NoHealthyUpstream
+    ? message
+    : `upstream connect error or disconnect before headers: ${message}`;
+}
+
+function answer(state: RouterState, response: ServerResponse, status: number, headers: Headers, body: string): void {
+  writeHead(state, response, status, { ...headers, "content-length": String(Buffer.byteLength(body)) });
   response.end(body);
+}
+
+function writeHead({ draining }: RouterState, response: ServerResponse, status: number, headers: Headers): void {
+  response.writeHead(status, { ...headers, ...(draining() && { connection: "close" }) });
 }

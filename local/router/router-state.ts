@@ -11,4 +11,6 @@ export interface RouterState {
   /** The routes of this moment. */
   readonly routes: () => readonly VirtualHost[];
   readonly ready: () => boolean;
+  /** Every answer then ends its connection, so that clients come back to another router. */
+  readonly draining: () => boolean;
 }

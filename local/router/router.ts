@@ -66,25 +66,30 @@ export async function startRouter({ bootstrapFile, host, logger, random }: Route
     random,
     routes: () => routes,
     ready: () => upstreams.version !== "" && routes.length > 0,
+    draining: () => draining,
   };
-  const traffic = createServer((request, response) => {
-    if (draining) response.setHeader("connection", "close");
-    void proxyRequest(state, request, response);
-  });
+  const traffic = createServer((request, response) => void proxyRequest(state, request, response));
   traffic.keepAliveTimeout = 75_000; // above the 60 s of common clients and load balancers
   const status = createServer((request, response) => reportStatus(state, request, response));
-  await listen(traffic, { host: host ?? bootstrap.traffic.host, port: bootstrap.traffic.port });
-  await listen(status, { host: host ?? bootstrap.status.host, port: bootstrap.status.port });
-
+  const close = async () => {
+    for (const watch of watches) watch.close();
+    await Promise.all([closeServer(traffic), closeServer(status)]);
+    await upstreams.close();
+  };
+  try {
+    await listen(traffic, { host: host ?? bootstrap.traffic.host, port: bootstrap.traffic.port });
+    await listen(status, { host: host ?? bootstrap.status.host, port: bootstrap.status.port });
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     traffic: traffic.address() as AddressInfo,
     status: status.address() as AddressInfo,
     async stop(drainMs) {
       draining = true;
       await sleep(drainMs);
-      for (const watch of watches) watch.close();
-      await Promise.all([closeServer(traffic), closeServer(status)]);
-      await upstreams.close();
+      await close();
     },
   };
 }

@@ -56,13 +56,12 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     mkdirSync(dirname(kubeconfig), { recursive: true });
     writeFileSync(kubeconfig, apiServer.kubeconfig());
 
-    const controllers = await startControllers({ url: apiServer.url, logger });
-    closing.defer(() => controllers.close());
-
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromString(apiServer.kubeconfig());
     const client = await ClusterClient.connect(kubeConfig);
     closing.defer(() => client.close());
+    const controllers = await startControllers({ client, logger });
+    closing.defer(() => controllers.close());
     const view = new ClusterView(client, logger);
     closing.defer(() => view.close());
     await view.start();

@@ -10,7 +10,7 @@ import {
 import { isInvalid, isNotFound, KubeError } from "./errors.ts";
 import type { KubeClient } from "./transport.ts";
 
-export interface ApplyOptions {
+interface ApplyOptions {
   fieldManager: string;
   /** Take fields over from other managers: only for objects that the caller owns. */
   force: boolean;
@@ -18,7 +18,7 @@ export interface ApplyOptions {
   dryRun?: boolean;
 }
 
-export interface Preconditions {
+interface Preconditions {
   uid?: string | undefined;
   resourceVersion?: string | undefined;
 }

@@ -1,7 +1,7 @@
 import { Agent, ProxyAgent, type Dispatcher } from "undici";
 import type { Credentials, TlsOptions } from "./credentials.ts";
 
-export interface ConnectionPool {
+interface ConnectionPool {
   /** Bounded, so that a burst of writes queues here instead of opening hundreds of connections. */
   requests: Dispatcher;
   /** One connection a watch, for as long as it lasts: they must not use up the connections of requests. */

@@ -9,7 +9,7 @@ export interface ReconcileResult {
   requeueAfterMs?: number;
 }
 
-export type ReconcileOutcome = "success" | "error" | "requeue_after";
+type ReconcileOutcome = "success" | "error" | "requeue_after";
 
 /** Named as the metrics that controller-runtime's dashboards know (controller_runtime_*). */
 export interface ControllerMetrics {
@@ -18,7 +18,7 @@ export interface ControllerMetrics {
   reconciled(outcome: ReconcileOutcome, seconds: number): void;
 }
 
-export interface ControllerOptions {
+interface ControllerOptions {
   queue: WorkQueue;
   reconcile: (key: ObjectKey) => Promise<ReconcileResult>;
   workers: number;

@@ -7,7 +7,7 @@ export interface Status {
   details?: StatusDetails;
 }
 
-export interface StatusDetails {
+interface StatusDetails {
   name?: string;
   group?: string;
   kind?: string;

@@ -14,7 +14,7 @@ export interface EventContent {
   message: string;
 }
 
-export interface EventRecorderOptions {
+interface EventRecorderOptions {
   client: KubeClient;
   /** The controller's name in `kubectl describe`. */
   component: string;
@@ -81,7 +81,7 @@ export class EventRecorder {
     } else {
       log.warn({ object, reason: content.reason }, "event dropped: too many are waiting to be written");
     }
-    this.#writing ??= this.#writePending().finally(() => (this.#writing = undefined));
+    this.#writing ??= this.#writePending();
   }
 
   /** Writes what is waiting, within 2 s, and takes no more. */
@@ -105,6 +105,7 @@ export class EventRecorder {
         this.#options.log.warn({ err: error, reason: event.content.reason }, "event not written");
       }
     }
+    this.#writing = undefined; // in the same breath as finding nothing: what is recorded from now on starts anew
   }
 
   async #write(key: string, event: PendingEvent): Promise<void> {

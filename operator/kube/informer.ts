@@ -6,7 +6,7 @@ import { type IndexFunction, Store } from "./store.ts";
 import type { KubeClient } from "./transport.ts";
 
 /** Called with what was there before and what is now: one of the two is undefined when the object came or went. */
-export type ChangeHandler<T extends KubeObject> = (key: ObjectKey, old: T | undefined, current: T | undefined) => void;
+type ChangeHandler<T extends KubeObject> = (key: ObjectKey, old: T | undefined, current: T | undefined) => void;
 
 export interface InformerOptions<T extends KubeObject> {
   client: KubeClient;

@@ -8,7 +8,7 @@ export interface LeaderElectionMetrics {
   leading(isLeader: boolean): void;
 }
 
-export interface LeaderElectorOptions {
+interface LeaderElectorOptions {
   client: KubeClient;
   lease: ObjectKey;
   /** Must differ between processes, also between a process and its own successor (host name and a random part). */

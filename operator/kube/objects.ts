@@ -5,7 +5,7 @@ export interface KubeObject {
   metadata: ObjectMeta;
 }
 
-export interface ObjectMeta {
+interface ObjectMeta {
   name: string;
   namespace?: string;
   uid?: string;
@@ -20,7 +20,7 @@ export interface ObjectMeta {
   managedFields?: ManagedFields[];
 }
 
-export interface OwnerReference {
+interface OwnerReference {
   apiVersion: string;
   kind: string;
   name: string;
@@ -29,7 +29,7 @@ export interface OwnerReference {
   blockOwnerDeletion?: boolean;
 }
 
-export interface ManagedFields {
+interface ManagedFields {
   manager: string;
   operation: "Apply" | "Update";
   apiVersion: string;

@@ -15,7 +15,7 @@ export interface ReflectorSink<T extends KubeObject> {
   remove(object: T): void;
 }
 
-export interface ReflectorOptions<T extends KubeObject> {
+interface ReflectorOptions<T extends KubeObject> {
   client: KubeClient;
   type: ResourceType;
   /** Omitted: all namespaces. */
@@ -39,7 +39,7 @@ const longestWatchSeconds = 600;
 // The server ends a watch on time; one that is silent for longer has lost its connection.
 const stallSlackSeconds = 30;
 const backoff = { baseMs: 200, maxMs: 30_000 };
-// A resourceVersion from before a restored backup may be refused with errors other than 410, for ever.
+// A resourceVersion from before a restored backup is refused with other errors than 410, or not answered, for ever.
 const refusalsUntilRelist = 3;
 // A server that accepts watches and ends them at once must not be asked in a tight loop.
 const shortestHealthyWatchMs = 1_000;
@@ -53,7 +53,7 @@ export class Reflector<T extends KubeObject> {
   #resourceVersion: string | undefined;
   /** Failures in a row, since a watch last told us something. */
   #failures = 0;
-  /** Those of them that were an answer: an API server that restarts must not be met by lists of everything. */
+  /** Those of them while the server could be reached: one that restarts must not be met by lists of everything. */
   #refusals = 0;
 
   constructor(options: ReflectorOptions<T>) {
@@ -77,8 +77,9 @@ export class Reflector<T extends KubeObject> {
 
   async #recover(error: unknown, signal: AbortSignal): Promise<void> {
     this.#failures += 1;
-    if (error instanceof KubeError && error.status > 0) this.#refusals += 1;
-    if (isExpired(error) || this.#refusals >= refusalsUntilRelist) this.#resourceVersion = undefined;
+    if (!(error instanceof KubeError && error.reason === "ConnectionFailed")) this.#refusals += 1;
+    const mustRelist = isExpired(error) || isStalled(error) || this.#refusals >= refusalsUntilRelist;
+    if (mustRelist) this.#resourceVersion = undefined;
     const retryAfterMs = error instanceof KubeError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
     const delayMs = Math.max(
       Math.min(backoff.maxMs, retryAfterMs),
@@ -156,7 +157,7 @@ export class Reflector<T extends KubeObject> {
       throw new KubeError(`${action}: the server ended it at once`, { status: 0, reason: "ShortWatch" });
     }
     this.#recovered();
-    // Not even a bookmark in all this time: of a resourceVersion from before a restored backup a server says nothing.
+    // Not even a bookmark in all this time: see isStalled.
     if (!heard && lasted(shortestWatchSeconds * 1000)) this.#resourceVersion = undefined;
   }
 
@@ -182,4 +183,12 @@ export class Reflector<T extends KubeObject> {
 function stalled(action: string, silenceMs: number): KubeError {
   const message = `${action}: nothing heard for ${silenceMs / 1000} s, although the server ends watches sooner`;
   return new KubeError(message, { status: 0, reason: "Stalled" });
+}
+
+/**
+ * After a backup was restored, a server may accept a watch from a resourceVersion that it has not reached yet, and say
+ * nothing, not even that the watch ends. A watch that was silent for so long is no ground to resume from.
+ */
+function isStalled(error: unknown): boolean {
+  return error instanceof KubeError && error.reason === "Stalled";
 }

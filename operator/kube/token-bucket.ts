@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 
-export interface TokenBucketOptions {
+interface TokenBucketOptions {
   capacity: number;
   refillPerSecond: number;
 }
@@ -34,11 +34,6 @@ export class TokenBucket {
     this.#refill();
     this.#tokens -= 1;
     return Math.max(0, -this.#tokens / this.#refillPerMs);
-  }
-
-  get full(): boolean {
-    this.#refill();
-    return this.#tokens >= this.#capacity;
   }
 
   #refill(): void {

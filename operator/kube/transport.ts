@@ -9,7 +9,7 @@ import { KubeError, type Status } from "./errors.ts";
 import { decodeWatch, type WatchEvent } from "./watch-stream.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-export type Query = Record<string, string | number | boolean | undefined>;
+type Query = Record<string, string | number | boolean | undefined>;
 
 export interface RequestOptions {
   query?: Query;
@@ -26,7 +26,7 @@ export interface RequestOptions {
   fence?: () => void;
 }
 
-export interface StreamOptions {
+interface StreamOptions {
   query?: Query;
   signal?: AbortSignal;
   action?: string;
@@ -122,11 +122,7 @@ export class KubeTransport implements KubeClient {
       const response = await this.#send("watches", "GET", path, { ...options, action, deadline });
       if (response.statusCode !== 200) await this.#answer(action, response);
       deadline.lift();
-      try {
-        yield* decodeWatch(action, response.body);
-      } finally {
-        response.body.destroy();
-      }
+      yield* decodeWatch(action, response.body);
     } catch (error) {
       deadline.signal.throwIfAborted();
       throw error instanceof KubeError ? error : this.#noAnswer(action, error);

@@ -12,7 +12,7 @@ export interface WorkQueueMetrics {
   running(durations: () => number[]): void;
 }
 
-export interface WorkQueueOptions {
+interface WorkQueueOptions {
   clock: Clock;
   metrics?: WorkQueueMetrics;
   limiter?: RetryLimiter;

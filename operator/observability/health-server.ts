@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
 
 /** Resolves with what is wrong, or undefined when nothing is. */
-export type HealthCheck = () => string | undefined | Promise<string | undefined>;
+type HealthCheck = () => string | undefined | Promise<string | undefined>;
 
 export interface HealthServerOptions {
   host: string;

@@ -1,6 +1,6 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 
-export type LogLevel = "debug" | "info" | "warn" | "error";
+type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** JSON lines with RFC 3339 times and level names; errors under `err`, with their causes. Written to stdout by default. */
 export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {

@@ -5,7 +5,7 @@ import type { TransportMetrics } from "../kube/transport.ts";
 import type { WorkQueueMetrics } from "../kube/work-queue.ts";
 
 /** The operator's own metrics, under the names that controller-runtime's dashboards and alerts know. */
-export interface OperatorMetrics {
+interface OperatorMetrics {
   registry: Registry;
   transport: TransportMetrics;
   workQueue(name: string): WorkQueueMetrics;

@@ -16,8 +16,11 @@ const split = z
 const route = z.object({ via: z.enum(["Service", "Router"]), split });
 const instant = z.iso.datetime();
 
-/** Everything needed to build a revision's children again after its version has left the spec. */
-const pinnedRevision = z.object({ version: z.string(), image: z.string(), source, serving });
+/**
+ * Everything needed to build a revision's children again after its version has left the spec. Here and below, what has a
+ * default may be empty, and the canonical JSON of the annotation leaves empty objects out.
+ */
+const pinnedRevision = z.object({ version: z.string(), image: z.string(), source, serving: serving.default({}) });
 
 const record = z.object({
   sequence: z.int().min(1),
@@ -39,11 +42,11 @@ const record = z.object({
   /** Revisions that are not tried again before the spec changes. */
   failed: z.array(z.string()),
   /** The last command of each kind that was obeyed. */
-  nonces: z.record(z.string(), z.string()),
+  nonces: z.record(z.string(), z.string()).default({}),
   /** Every revision that has pods, by id. */
   revisions: z.record(z.string(), pinnedRevision),
   /** Until when a revision without a share keeps its pods, by id. */
-  draining: z.record(z.string(), instant),
+  draining: z.record(z.string(), instant).default({}),
   /** Image of the routers, and until when they stay although the Service no longer selects them. */
   router: z.object({ image: z.string(), drainingUntil: instant.exactOptional() }).exactOptional(),
 });

@@ -40,29 +40,33 @@ export function desiredRevisions({ name, spec, versions }: ValidModelDeployment)
  */
 function revisionHash(name: string, version: string, source: Source, serving: Serving): string {
   const { replicas: _replicas, autoscaling: _autoscaling, ...template } = serving;
-  const digest = createHash("sha256").update(canonicalJson({ name, version, source, template })).digest();
+  const digest = createHash("sha256")
+    .update(canonicalJson({ name, version, source, template: withoutEmpty(template) }))
+    .digest();
   return Array.from(digest.subarray(0, 8), (byte) => HASH_ALPHABET[byte % HASH_ALPHABET.length]).join("");
 }
 
 /** Without vowels, so that no hash is a word, and 0, 1 and 3, which are misread (Kubernetes' own choice for pod names). */
 const HASH_ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
 
-/** JSON with sorted keys and without empty objects: what means the same is written the same. */
+/** JSON with sorted keys: equal values are equal text. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(canonical(value));
+  return JSON.stringify(value, (_key, child: unknown) => (isObject(child) ? sorted(child) : child));
 }
 
-function canonical(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(canonical);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value)
-    .map(([key, child]) => [key, canonical(child)] as const)
-    .filter(([, child]) => child !== undefined && !isEmptyObject(child));
-  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+function sorted(object: object): object {
+  return Object.fromEntries(Object.entries(object).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function isEmptyObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length === 0;
+/** `resources: {}` means the same as no resources at all. */
+function withoutEmpty(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  const entries = Object.entries(value).map(([key, child]) => [key, withoutEmpty(child)] as const);
+  return Object.fromEntries(entries.filter(([, child]) => !(isObject(child) && Object.keys(child).length === 0)));
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The version's fields win: objects are merged, environment variables by name; a size in one form replaces the other form. */

@@ -30,7 +30,7 @@ export class Cluster {
 
   /**
    * Brings the children to what is desired: the first before all others, because it records what they follow from.
-   * `initialReplicas` are what a Deployment without `replicas` starts with, by name.
+   * `initialReplicas` are what a Deployment without `replicas` starts with, by child key.
    */
   async apply(
     owner: KubeObject,
@@ -40,7 +40,7 @@ export class Cluster {
   ): Promise<Applied> {
     const known = new Map(observed.map((child) => [childKey(child), child]));
     const write = (child: KubeObject, isFirst: boolean): Promise<Outcome> =>
-      this.#applyChild(owner, child, known.get(childKey(child)), initialReplicas.get(child.metadata.name), isFirst);
+      this.#applyChild(owner, child, known.get(childKey(child)), initialReplicas.get(childKey(child)), isFirst);
     const [first, ...rest] = desired.map(withDesiredDigest);
     const ahead = first === undefined ? [] : [await write(first, true)];
     const isBlocked = ahead.some((outcome) => outcome !== "Done");

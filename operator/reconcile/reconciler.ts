@@ -130,7 +130,7 @@ function isStateLost(
 
 function initialReplicas(name: string, { revisions }: Plan): Map<string, number> {
   const autoscaled = revisions.filter(({ serving }) => serving.autoscaling !== undefined);
-  return new Map(autoscaled.map(({ id, floor }) => [childNames.revision(name, id), floor]));
+  return new Map(autoscaled.map(({ id, floor }) => [`Deployment/${childNames.revision(name, id)}`, floor]));
 }
 
 function statusOf(object: KubeObject): ModelDeploymentStatus {

@@ -117,9 +117,13 @@ export class World {
 /** Of all managed fields only who owns `spec.replicas` matters here; the rest is most of a cache's memory. */
 function keepReplicasOwners(object: KubeObject): KubeObject {
   const { managedFields = [], ...metadata } = object.metadata;
-  const owners = managedFields.filter(({ fieldsV1 }) => JSON.stringify(fieldsV1 ?? {}).includes('"f:replicas"'));
+  const owners = managedFields.filter(({ fieldsV1 }) => ownsReplicas(fieldsV1));
   return {
     ...object,
     metadata: { ...metadata, managedFields: owners.map(({ fieldsV1: _fields, ...entry }) => entry) },
   };
+}
+
+function ownsReplicas(fields: { "f:spec"?: { "f:replicas"?: unknown } } | undefined): boolean {
+  return fields?.["f:spec"]?.["f:replicas"] !== undefined;
 }

@@ -73,7 +73,9 @@ function trafficListener() {
     stream_idle_timeout: "75s", // past REQUEST_TIMEOUT, so that a slow answer gets its own error
     common_http_protocol_options: {
       idle_timeout: "620s", // above common load balancers' 600 s, so that they close first
-      max_connection_duration: "300s", // clients spread over new routers within this time
+      // Envoy exits at once on SIGTERM: the preStop sleep must be longer than this, so that by then every connection in
+      // use was told to close in an answer. It also spreads clients over new routers.
+      max_connection_duration: "10s",
       headers_with_underscores_action: "ALLOW",
     },
     http1_safe_max_connection_duration: true, // says `Connection: close` in an answer instead of cutting the connection

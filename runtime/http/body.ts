@@ -7,10 +7,34 @@ import { ClientGoneError, RequestError } from "./request-error.ts";
 /** Bytes of a refused body that are still read, as a multiple of the limit: a client that is cut off rarely sees the 413. */
 const DISCARDED = 4;
 
-/** The JSON document of a request. Rejects with a RequestError (400, 413, 415), or a ClientGoneError. */
-export async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
+/** All bodies that are being read share so many times the bytes of the largest one: many slow clients need no gigabytes. */
+const SHARED = 16;
+
+/** How much memory bodies may take. One for all endpoints of a process. */
+export class BodyBudget {
+  readonly maxBytes: number;
+  #held = 0;
+
+  /** `maxBytes` is the largest single body. */
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
+
+  /** False when there is no room; the bytes are held all the same until they are released. */
+  hold(bytes: number): boolean {
+    this.#held += bytes;
+    return this.#held <= this.maxBytes * SHARED;
+  }
+
+  release(bytes: number): void {
+    this.#held -= bytes;
+  }
+}
+
+/** The JSON document of a request. Rejects with a RequestError (400, 413, 415, 503), or a ClientGoneError. */
+export async function readJson(request: IncomingMessage, budget: BodyBudget): Promise<unknown> {
   requireJson(request);
-  const body = await readBody(request, maxBytes);
+  const body = await readBody(request, budget);
   if (!isUtf8(body)) throw new RequestError(400, "the body is not valid UTF-8");
   const text = body.toString("utf8");
   try {
@@ -36,25 +60,52 @@ function requireJson({ headers }: IncomingMessage): void {
   }
 }
 
-function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+function readBody(request: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
+  const { maxBytes } = budget;
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    let chunks: Buffer[] = [];
     let size = 0;
-    const refuse = (): void => {
-      const message = `the body has more than ${maxBytes} bytes: send fewer rows in one request, or raise MAX_BODY_BYTES`;
-      reject(new RequestError(413, message, { headers: { connection: "close" } }));
+    let held = 0;
+    let refusal: RequestError | undefined;
+    const letGo = (): void => {
+      chunks = [];
+      budget.release(held);
+      held = 0;
     };
     request.on("data", (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= maxBytes) chunks.push(chunk);
-      else chunks.length = 0;
-      if (size > maxBytes * DISCARDED) refuse();
+      if (refusal === undefined) {
+        chunks.push(chunk);
+        held += chunk.length;
+        const hasRoom = budget.hold(chunk.length);
+        if (size > maxBytes) refusal = tooLarge(maxBytes);
+        else if (!hasRoom) refusal = noRoom();
+        if (refusal) letGo();
+      }
+      if (size > maxBytes * DISCARDED) reject(refusal ?? tooLarge(maxBytes));
     });
     request.on("end", () => {
-      if (size > maxBytes) refuse();
+      if (refusal) reject(refusal);
       else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+      letGo();
     });
-    request.on("error", (cause) => reject(new ClientGoneError("the request was not sent to its end", { cause })));
-    request.on("close", () => reject(new ClientGoneError("the request was not sent to its end")));
+    const abandon = (cause?: Error): void => {
+      letGo();
+      reject(new ClientGoneError("the request was not sent to its end", { cause }));
+    };
+    request.on("error", abandon);
+    request.on("close", () => {
+      if (!request.readableEnded) abandon(); // an Error a request, made in vain, would be a tenth of its cost
+    });
   });
+}
+
+function tooLarge(maxBytes: number): RequestError {
+  const message = `the body has more than ${maxBytes} bytes: send fewer rows in one request, or raise MAX_BODY_BYTES`;
+  return new RequestError(413, message, { headers: { connection: "close" } });
+}
+
+function noRoom(): RequestError {
+  const headers = { "retry-after": "1", connection: "close" };
+  return new RequestError(503, "too many large bodies are being sent: try again", { reason: "overloaded", headers });
 }

@@ -7,6 +7,7 @@ import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
 import { readJson } from "./body.ts";
+import type { BodyBudget } from "./body.ts";
 import { ClientGoneError, RequestError } from "./request-error.ts";
 import { requestId } from "./request-id.ts";
 import { sendJson } from "./respond.ts";
@@ -22,7 +23,7 @@ export interface HotEndpointOptions {
   readonly state: ServingState;
   readonly metrics: RuntimeMetrics;
   readonly logger: Logger;
-  readonly maxBodyBytes: number;
+  readonly bodies: BodyBudget;
   /** Requests beyond this many in flight are refused. */
   readonly maxInFlight: number;
 }
@@ -32,7 +33,7 @@ export function hotEndpoint(
   protocol: HotProtocol,
   options: HotEndpointOptions,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const { state, metrics, logger, maxBodyBytes, maxInFlight } = options;
+  const { state, metrics, logger, bodies, maxInFlight } = options;
 
   const handle = async (request: IncomingMessage, id: string): Promise<string> => {
     if (request.method !== "POST") {
@@ -40,7 +41,7 @@ export function hotEndpoint(
     }
     if (state.model === undefined) throw busy("the model is still loading", "not_ready");
     if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
-    const body = await readJson(request, maxBodyBytes);
+    const body = await readJson(request, bodies);
     return protocol.answer(state.model, body, { requestId: id, request });
   };
 

@@ -1,6 +1,7 @@
-import { createServer } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { ServerResponse, createServer } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
 import type { Config } from "../config.ts";
 import type { ServingState } from "../serving-state.ts";
@@ -26,9 +27,10 @@ export class HttpServer {
 
   constructor(route: Router, state: ServingState, config: Pick<Config, "maxConnectionAgeSeconds">) {
     const lifetimes = new WeakMap<Socket, number>();
-    this.#server = createServer({ connectionsCheckingInterval: 5_000 }, (request, response) => {
-      const expires = lifetimes.get(request.socket) ?? Number.POSITIVE_INFINITY;
-      if (state.draining || performance.now() > expires) response.shouldKeepAlive = false;
+    const isLast = ({ socket }: ServerResponse): boolean =>
+      state.draining || performance.now() > ((socket && lifetimes.get(socket)) ?? Number.POSITIVE_INFINITY);
+    const options = { ServerResponse: lastResponses(isLast), connectionsCheckingInterval: 5_000 };
+    this.#server = createServer(options, (request, response) => {
       const { url = "/" } = request;
       const query = url.indexOf("?");
       route(query < 0 ? url : url.slice(0, query))(request, response);
@@ -37,6 +39,7 @@ export class HttpServer {
       const jitter = 0.9 + Math.random() * 0.2; // clients that connected together must not come back together
       lifetimes.set(socket, performance.now() + config.maxConnectionAgeSeconds * 1000 * jitter);
     });
+    this.#server.on("clientError", refuseUnparsable);
     this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
     this.#server.headersTimeout = HEADERS_MS;
     this.#server.requestTimeout = REQUEST_MS;
@@ -61,4 +64,35 @@ export class HttpServer {
     await closed;
     clearTimeout(cut);
   }
+}
+
+/** Bytes that are no HTTP request never reach a handler; the answer is JSON all the same. */
+function refuseUnparsable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const statuses: Record<string, string> = {
+    HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+    ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+  };
+  const status = statuses[error.code ?? ""] ?? "400 Bad Request";
+  const body = JSON.stringify({ error: status });
+  const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+  socket.end(`${head}\r\n\r\n${body}`);
+}
+
+type HeaderList = OutgoingHttpHeaders | OutgoingHttpHeader[];
+
+/**
+ * Responses that say `Connection: close` when `isLast`, judged when the answer begins rather than when the request
+ * came: else a connection that was busy when the drain began would outlive it.
+ */
+function lastResponses(isLast: (response: ServerResponse) => boolean): typeof ServerResponse {
+  return class LastResponse<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
+    override writeHead(status: number, reason?: string | HeaderList, headers?: HeaderList): this {
+      if (isLast(this)) this.shouldKeepAlive = false;
+      return typeof reason === "string" ? super.writeHead(status, reason, headers) : super.writeHead(status, reason);
+    }
+  };
 }

@@ -63,7 +63,7 @@ export async function readMetadata(folder: string, source: string): Promise<Meta
   return parseMetadata(text.toString("utf8"), source);
 }
 
-export function parseMetadata(text: string, source: string): Metadata {
+function parseMetadata(text: string, source: string): Metadata {
   let json: unknown;
   try {
     json = JSON.parse(text);

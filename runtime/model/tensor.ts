@@ -17,7 +17,7 @@ export const DATATYPES = {
 } as const;
 
 export type ElementType = keyof typeof DATATYPES;
-export type Datatype = (typeof DATATYPES)[ElementType];
+
 export type Element = number | bigint | string | boolean;
 
 /** An input or output of a graph. `shape` counts -1 for a variable dimension; undefined when the rank is unknown. */

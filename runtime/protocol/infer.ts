@@ -13,7 +13,7 @@ const REQUEST = z.looseObject({
         name: z.string(),
         shape: z.array(z.int().min(0)).max(16),
         datatype: z.string(),
-        data: z.array(z.unknown()),
+        data: z.custom<readonly unknown[]>(Array.isArray, "expected an array"),
       }),
     )
     .max(1024),
@@ -117,31 +117,33 @@ const raggedness = (name: string, axis: number, shape: readonly number[]): Infer
   );
 
 function readElements(elements: readonly unknown[], type: ElementType, name: string): readonly Element[] {
-  const wrong = elements.findIndex((value) => !isElement(value, type));
-  if (wrong >= 0)
-    throw new InferError(
-      `input ${name}: element ${wrong} is no ${DATATYPES[type]}: ${JSON.stringify(elements[wrong]).slice(0, 100)}`,
-    );
+  const isElement = elementCheck(type);
+  let hasMissing = false;
+  for (let index = 0; index < elements.length; index += 1) {
+    const value = elements[index];
+    if (!isElement(value)) {
+      const shown = JSON.stringify(value).slice(0, 100);
+      throw new InferError(`input ${name}: element ${index} is no ${DATATYPES[type]}: ${shown}`);
+    }
+    hasMissing ||= value === null;
+  }
   // A missing value is null in JSON and NaN in a tensor.
-  return isFloatType(type) && elements.includes(null)
+  return hasMissing
     ? elements.map((value) => (value === null ? Number.NaN : (value as number)))
     : (elements as Element[]);
 }
 
 /** 64-bit integers may also come as decimal strings, since a JSON number is exact up to 2^53 only. */
-function isElement(value: unknown, type: ElementType): boolean {
-  if (type === "string") return typeof value === "string";
-  if (type === "bool") return typeof value === "boolean";
-  if (isIntegerType(type)) {
-    if (typeof value === "number") return Number.isSafeInteger(value) && fitsInteger(value, type);
-    return (
-      (type === "int64" || type === "uint64") &&
-      typeof value === "string" &&
-      /^-?\d{1,20}$/.test(value) &&
-      fitsInteger(BigInt(value), type)
-    );
-  }
-  return typeof value === "number" || value === null;
+function elementCheck(type: ElementType): (value: unknown) => boolean {
+  if (type === "string") return (value) => typeof value === "string";
+  if (type === "bool") return (value) => typeof value === "boolean";
+  if (isFloatType(type)) return (value) => typeof value === "number" || value === null;
+  if (!isIntegerType(type)) return () => false;
+  const isWide = type === "int64" || type === "uint64";
+  return (value) =>
+    typeof value === "number"
+      ? Number.isSafeInteger(value) && fitsInteger(value, type)
+      : isWide && typeof value === "string" && /^-?\d{1,20}$/.test(value) && fitsInteger(BigInt(value), type);
 }
 
 /** The answer's `outputs`: this job's rows of the run that it shared. */

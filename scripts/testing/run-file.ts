@@ -56,6 +56,9 @@ export async function runFile(file: string, options: RunOptions): Promise<FileRe
   if (crashed) {
     counts.failed += 1;
     output.push(`\n${file}: its process ended with ${killedBy ?? `exit code ${code}`}\n`);
+  } else if (grep === undefined && counts.passed + counts.failed + counts.skipped === 0) {
+    counts.failed += 1;
+    output.push(`\n${file}: holds no test\n`);
   }
   const seconds = (performance.now() - started) / 1_000;
   return { file, ...counts, seconds, output: output.join("") };

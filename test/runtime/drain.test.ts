@@ -35,10 +35,10 @@ describe("SIGTERM", () => {
     const health = await runtime.url("/health");
 
     const replies: Reply[] = [];
-    let routed = true;
+    const routed = new AbortController();
     const clients = Array.from({ length: 20 }, async () => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-      while (routed) replies.push(await post(url, agent));
+      while (!routed.signal.aborted) replies.push(await post(url, agent));
       agent.destroy();
     });
     while (replies.length < 200) await new Promise(setImmediate);
@@ -51,7 +51,7 @@ describe("SIGTERM", () => {
     const beforeClose = replies.length;
     while (replies.length < beforeClose + 200) await new Promise(setImmediate); // still served while routers take note
     expect(replies.at(-1)?.headers["connection"]).to.equal("close");
-    routed = false;
+    routed.abort();
     await Promise.all(clients);
 
     expect(replies.every(({ status }) => status === 200)).to.equal(true);

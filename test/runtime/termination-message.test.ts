@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { LoadError } from "../../runtime/load-error.ts";
 import { terminationMessage } from "../../runtime/termination-message.ts";

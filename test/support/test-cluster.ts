@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { parseAllDocuments } from "yaml";
+import { pino } from "pino";
 import { startApiServer } from "../../local/api-server/server.ts";
+import { ClusterClient } from "../../local/cluster/client.ts";
 import { startControllers } from "../../local/controllers/controllers.ts";
 import { serverSideApply } from "../../operator/kube/apply.ts";
 import { systemClock } from "../../operator/kube/clock.ts";
@@ -36,6 +38,8 @@ interface OperatorSettings {
   readonly leaderElection?: boolean;
   readonly onLeadershipLost?: (reason: string) => void;
 }
+
+const silent = pino({ level: "silent" });
 
 /** How pods come to run: at once and without processes, or as processes of this machine. */
 export type Pods = "instant" | "processes";
@@ -81,11 +85,19 @@ async function startServer(stack: AsyncDisposableStack): Promise<string> {
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const server = await startApiServer();
   stack.defer(() => server.close());
-  const controllers = await startControllers({ url: server.url });
-  stack.defer(() => controllers.close());
   const file = join(folder, "kubeconfig");
   await writeFile(file, server.kubeconfig());
+  const controllers = await startControllers({ client: await connect(file, stack), logger: silent });
+  stack.defer(() => controllers.close());
   return file;
+}
+
+async function connect(kubeconfig: string, stack: AsyncDisposableStack): Promise<ClusterClient> {
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromFile(kubeconfig);
+  const client = await ClusterClient.connect(kubeConfig);
+  stack.defer(() => client.close());
+  return client;
 }
 
 async function startPods(
@@ -103,7 +115,7 @@ async function startPods(
     const kubelet = await startLocalKubelet(kubeconfig);
     stack.defer(() => kubelet.close());
   } else if (items.length === 0) {
-    const kubelet = await startInstantKubelet(kubeconfig);
+    const kubelet = await startInstantKubelet({ client: await connect(kubeconfig, stack), logger: silent });
     stack.defer(() => kubelet.close());
   }
 }

@@ -39,7 +39,17 @@ class Collection {
 /** Every object of the cluster in memory, under one global resourceVersion; and what watches need of the past. */
 export class Storage {
   private readonly collections = new Map<string, Collection>();
-  private version = 0;
+  private readonly firstVersion: number;
+  private version: number;
+
+  /**
+   * `firstVersion` should grow from one run of the server to the next: then a client that outlived a run is told (410) that
+   * its version is too old, instead of waiting for a version that means something else by now.
+   */
+  constructor(firstVersion = 0) {
+    this.firstVersion = firstVersion;
+    this.version = firstVersion;
+  }
 
   get resourceVersion(): number {
     return this.version;
@@ -95,8 +105,12 @@ export class Storage {
    */
   watch(resource: string, resourceVersion: number, listener: Listener): { missed: StorageEvent[]; stop: () => void } {
     const collection = this.collection(resource);
-    if (resourceVersion < collection.forgotten) {
-      throw expired(`too old resource version: ${resourceVersion} (${collection.forgotten})`);
+    const oldest = Math.max(collection.forgotten, this.firstVersion);
+    if (resourceVersion < oldest) throw expired(`too old resource version: ${resourceVersion} (${oldest})`);
+    if (resourceVersion > this.version) {
+      throw expired(
+        `resource version ${resourceVersion} is of another run of this server, which is at ${this.version}: list again`,
+      );
     }
     collection.listeners.add(listener);
     return {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { request } from "undici";
 import type { Pod } from "../../../local/cluster/objects.ts";
-import { condition, NODE, ready, TestNode } from "./test-node.ts";
+import { condition, eventually, NODE, ready, TestNode } from "./test-node.ts";
 
 /** Answers /healthy as its environment and files say, and `/` with what it sees. */
 const SERVER = `
@@ -178,7 +178,7 @@ describe("the local kubelet", () => {
       patch: "merge",
       body: { data: { greeting: "goodbye" } },
     });
-    while ((await file()) !== "goodbye"); // each try is a request: no busy waiting
+    await eventually(async () => (await file()) === "goodbye");
     expect((await node.events("mounted")).map(({ message }) => message)).to.include('configmap "greetings" not found');
   });
 
@@ -217,7 +217,9 @@ describe("the local kubelet", () => {
     const answer = await request(`http://${status?.podIP}:8000/`);
     expect(answer.statusCode, "it still serves during preStop").to.equal(200);
     await answer.body.dump();
-    const [line] = await Array.fromAsync(log);
+    const lines: string[] = [];
+    for await (const line of log) lines.push(line);
+    const [line] = lines;
     expect(line).to.match(/ told to end\n$/);
     expect(Date.parse(line?.split(" ")[0] ?? "") - deletedAt).to.be.at.least(1000);
     await node.gone("leaving");
@@ -228,11 +230,9 @@ describe("the local kubelet", () => {
       require("node:child_process").spawn("sleep", ["1000"], { stdio: "ignore" }).on("spawn", function () { console.log(this.pid); });
       setInterval(() => {}, 1000);`;
     await node.run("stubborn", stubborn, { spec: { terminationGracePeriodSeconds: 1 } });
-    const log = node.kubelet.readLog;
-    expect(log).to.be.a("function");
     await node.pod("stubborn", ready);
-    let child = "";
-    while (child === "") child = await node.logs("stubborn", { tailLines: 1 });
+    await eventually(async () => (await node.logs("stubborn")) !== "");
+    const child = await node.logs("stubborn");
     await node.delete("stubborn");
     await node.gone("stubborn");
     expect(() => process.kill(Number(child), 0)).to.throw("ESRCH");

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { KubeConfig } from "@kubernetes/client-node";
 import { pino } from "pino";
 import { startApiServer, type ApiServer } from "../../../local/api-server/server.ts";
@@ -124,6 +125,15 @@ interface PodParts {
   container?: Partial<Container>;
   spec?: object;
   metadata?: object;
+}
+
+/** For what no watch tells of: asks again until it holds. */
+export async function eventually(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error("it did not come to hold within 5 s");
+    await sleep(20);
+  }
 }
 
 export function ready(pod: Pod): boolean {

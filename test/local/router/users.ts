@@ -39,10 +39,10 @@ export interface LoadResult {
 export async function underLoad(port: number, scenario: () => Promise<void>): Promise<LoadResult> {
   let sent = 0;
   const failures: string[] = [];
-  let over = false;
+  const over = new AbortController();
   await usingPool(port, async (pool) => {
     const work = async (_: unknown, client: number) => {
-      while (!over) {
+      while (!over.signal.aborted) {
         sent++;
         const user = `user-${client}-${sent}`;
         try {
@@ -60,7 +60,7 @@ export async function underLoad(port: number, scenario: () => Promise<void>): Pr
       }
     };
     const clients = Promise.all(Array.from({ length: CONNECTIONS }, work));
-    await scenario().finally(() => (over = true));
+    await scenario().finally(() => over.abort());
     await clients;
   });
   return { sent, failures };

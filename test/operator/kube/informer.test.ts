@@ -64,7 +64,7 @@ describe("Informer", () => {
         ...(data && { data }),
       };
       this.objects.set(`${namespace}/${name}`, object);
-      this.#send(type, object);
+      this.send(type, object);
     }
 
     delete(name: string, namespace = "credit"): void {
@@ -72,7 +72,7 @@ describe("Informer", () => {
       this.objects.delete(`${namespace}/${name}`);
       this.version += 1;
       if (object)
-        this.#send("DELETED", { ...object, metadata: { ...object.metadata, resourceVersion: String(this.version) } });
+        this.send("DELETED", { ...object, metadata: { ...object.metadata, resourceVersion: String(this.version) } });
     }
 
     /** What happens until the next list is seen by nobody. */
@@ -83,7 +83,7 @@ describe("Informer", () => {
       this.watches.clear();
     }
 
-    #send(type: string, object: ConfigMap): void {
+    send(type: string, object: ConfigMap): void {
       for (const watch of this.watches) watch.write(`${JSON.stringify({ type, object })}\n`);
     }
   }
@@ -162,6 +162,20 @@ describe("Informer", () => {
     await eventually("it listed again", () => cluster.lists === 2 && told.length >= 5);
     expect(told).to.have.members(["~credit/changes", "-credit/goes", "-credit/anew", "+credit/anew", "+credit/comes"]);
     expect(told.indexOf("-credit/anew")).to.be.below(told.indexOf("+credit/anew"));
+  });
+
+  it("does not take the late deletion of an earlier object for that of its successor", async () => {
+    const cluster = await started();
+    cluster.put("a");
+    const former = cluster.objects.get("credit/a")!;
+    const { informer, told } = await informed(cluster);
+    await watching(cluster);
+    cluster.put("a", { uid: "successor" });
+    cluster.send("DELETED", former);
+    cluster.put("b");
+    await eventually("b arrived", () => told.includes("+credit/b"));
+    expect(told).to.deep.equal(["+credit/a", "-credit/a", "+credit/a", "+credit/b"]);
+    expect(informer.store.get({ namespace: "credit", name: "a" })).to.have.nested.property("metadata.uid", "successor");
   });
 
   it("watches several namespaces, and a relist of one takes nothing from another", async () => {

@@ -1,4 +1,4 @@
-import type { Clock } from "../../../operator/kube/clock.ts";
+import { type Clock, sleep } from "../../../operator/kube/clock.ts";
 import { KubeError } from "../../../operator/kube/errors.ts";
 import type { KubeClient, Method, RequestOptions } from "../../../operator/kube/transport.ts";
 import type { WatchEvent } from "../../../operator/kube/watch-stream.ts";
@@ -18,12 +18,13 @@ export class LeaseApi {
     this.#clock = clock;
   }
 
-  /** `connection` may change at any time: "lost" answers are carried out, and the answer never comes. */
-  client(connection: { state: "up" | "down" | "hangs" | "lost" }): KubeClient {
+  /** `connection` may change at any time. "lost": it is carried out, but the answer never comes; "slow": it takes 2 s. */
+  client(connection: { state: "up" | "down" | "hangs" | "lost" | "slow" }): KubeClient {
     return {
       request: async <T>(method: Method, path: string, options: RequestOptions = {}) => {
         if (connection.state === "down") throw new KubeError("no answer", { status: 0, reason: "ConnectionFailed" });
         if (connection.state === "hangs") return this.#silence<T>(options);
+        if (connection.state === "slow") await sleep(this.#clock, 2_000, options.signal);
         const answer = this.#serve(method, options.body as StoredLease | undefined) as T;
         return connection.state === "lost" ? this.#silence<T>(options) : answer;
       },

@@ -164,6 +164,14 @@ describe("Reflector", () => {
     expect(told).to.deep.equal(["=a"]);
   });
 
+  it("does not list again for refusals that lie apart", async () => {
+    const refused = refuse(500, "InternalError");
+    const works = breakAfter(event("ADDED", "a", "8"));
+    const { lists, watched } = await reflect({ watches: [refused, refused, works, refused, refused] });
+    await watched(6);
+    expect(lists.length).to.equal(1);
+  });
+
   it("lists again when a watch went by without even a bookmark: so does one from before a restored backup", async () => {
     let end = () => {};
     const silentThenEnds: Answer = (response) => {
@@ -207,14 +215,47 @@ describe("Reflector", () => {
     expect(delays).to.deep.equal([100, 200, 400]);
   });
 
-  it("leaves a watch that was silent for longer than the server would let it be", async () => {
-    const { watches, watched } = await reflect({ watches: [keepOpen(event("ADDED", "a", "8"))] });
+  it("leaves a watch that was silent for longer than the server would let it be, and lists again", async () => {
+    const { watches, told, watched } = await reflect({
+      lists: [list(["a"], { resourceVersion: "900" }), list(["b"], { resourceVersion: "5" })],
+      watches: [silence],
+    });
     await watched(1);
     await eventually("the watch is read", () => clock.pendingTimers === 1);
     await clock.advance(329_000);
     expect(watches.length).to.equal(1);
-    expect((await watched(2)).get("resourceVersion")).to.equal("8");
+    expect((await watched(2)).get("resourceVersion")).to.equal("5");
+    expect(told).to.deep.equal(["=a", "=b"]);
     expect(log.lines[0]!.fields).to.have.nested.property("err.reason", "Stalled");
+  });
+
+  it("believes a watch for as long as it hears from it", async () => {
+    let tell: (version: string) => void = () => {};
+    const { watches, told, watched } = await reflect({
+      watches: [
+        (response) => {
+          silence(response);
+          tell = (version) => response.write(event("MODIFIED", "a", version));
+        },
+      ],
+    });
+    await watched(1);
+    for (let passed = 1; passed <= 4; passed++) {
+      await clock.advance(200_000);
+      tell(String(passed));
+      await eventually("the event arrived", () => told.length === passed + 1);
+    }
+    expect(watches.length).to.equal(1);
+  });
+
+  it("waits as long as a busy server asks it to, but no longer than 30 s", async () => {
+    const busy = (seconds: string): Answer => {
+      return (response) => sendStatus(response, 429, "TooManyRequests", "busy", { "retry-after": seconds });
+    };
+    const { watched } = await reflect({ watches: [busy("7"), busy("3600")] });
+    await watched(3);
+    const delays = log.lines.flatMap(({ fields }) => ("delayMs" in fields ? [fields.delayMs] : []));
+    expect(delays).to.deep.equal([7_000, 30_000]);
   });
 
   it("goes on when its resource does not exist yet, and finds it when it does", async () => {

@@ -74,6 +74,13 @@ describe("KubeTransport", () => {
       expect(server.requests[0]!.path).to.equal("/k8s/clusters/a/version");
     });
 
+    it("goes through the kubeconfig's proxy", async () => {
+      const proxy = await serve((_, response) => sendJson(response, { through: "proxy" }));
+      const kubeConfig = kubeConfigFor("http://cluster.invalid:6443", {}, { proxyUrl: proxy.url });
+      expect(await connect(kubeConfig).request("GET", "/version")).to.deep.equal({ through: "proxy" });
+      expect(proxy.requests[0]!.headers.host).to.equal("cluster.invalid:6443");
+    });
+
     it("shares connections with those before it", async () => {
       const ports = new Set<number | undefined>();
       const server = await serve((_, response) => {
@@ -274,11 +281,13 @@ describe("KubeTransport", () => {
 
     it("ends a request whose credentials plugin hangs", async () => {
       const server = await serve((_, response) => sendJson(response, {}));
+      const started = performance.now();
       const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "sleep", args: ["1"] };
       const error = await failure(
         connect(kubeConfigFor(server.url, { exec }), { requestTimeoutMs: 50 }).request("GET", "/x"),
       );
       expect(error.reason).to.equal("Timeout");
+      expect(performance.now() - started, "ms until the request ended").to.be.below(800);
       expect(server.requests).to.deep.equal([]);
     });
 

@@ -128,10 +128,15 @@ describe("WorkQueue", () => {
       },
     });
     measured.add("a");
+    measured.add("a");
     await clock.advance(2000);
     await measured.take();
     await clock.advance(3000);
     expect(running()).to.deep.equal([3]);
+    measured.add("a");
+    measured.add("a");
+    measured.done("a");
+    await measured.take();
     measured.done("a");
     expect(running()).to.deep.equal([]);
     measured.addRateLimited("a");
@@ -140,7 +145,12 @@ describe("WorkQueue", () => {
       ["depth", 1],
       ["queued", 2],
       ["depth", 0],
+      ["added", 1],
       ["worked", 3],
+      ["depth", 1],
+      ["queued", 0],
+      ["depth", 0],
+      ["worked", 0],
       ["retried", 1],
     ]);
   });

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { DeadlineError, MicroBatcher, QueueFullError } from "../../../runtime/batching/micro-batcher.ts";
 import type { BatcherOptions, Job } from "../../../runtime/batching/micro-batcher.ts";
@@ -11,8 +11,9 @@ function echo(runs: number[] = []): Pipeline {
   const run = async (feeds: Feeds): ReturnType<Pipeline["run"]> => {
     const { dims, data } = feeds["x"]!;
     runs.push(dims[0]!);
-    if ((data as Float64Array).includes(-1)) throw new Error("the model dislikes -1");
-    return [{ name: "x", type: "float64", dims, data: data as Float64Array }];
+    if (!(data instanceof Float64Array)) throw new TypeError("the column is no float64");
+    if (data.includes(-1)) throw new Error("the model dislikes -1");
+    return [{ name: "x", type: "float64", dims, data }];
   };
   return { inputs: [spec], outputs: [spec], run };
 }

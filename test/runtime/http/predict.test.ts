@@ -1,5 +1,8 @@
+import { request } from "node:http";
+
 import { expect } from "chai";
 
+import { waitFor } from "../support/wait-for.ts";
 import { Serving } from "../support/serving.ts";
 import { graph, loan } from "../support/scratch.ts";
 
@@ -182,6 +185,19 @@ describe("POST /predict with a large body", () => {
     });
     expect(status).to.equal(413);
     expect(json["detail"]).to.match(/MAX_BODY_BYTES/);
+  });
+
+  it("shares its memory with the others that are being sent, and one too many has to wait", async () => {
+    const headers = { "content-type": "application/json" };
+    const open = Array.from({ length: 16 }, () => request(serving.url("/predict"), { method: "POST", headers }));
+    const gone = open.map((each) => new Promise((resolve) => each.on("close", resolve)));
+    for (const each of open) each.on("error", () => undefined).write(`{${" ".repeat(998)}`);
+    await waitFor(async () => (await serving.text("/metrics")).includes("ml_requests_in_flight 16"));
+    await waitFor(async () => (await serving.post("/predict", { f0: 1, f1: 2, f2: 3 })).status === 503);
+
+    for (const each of open) each.destroy();
+    await Promise.all(gone);
+    await waitFor(async () => (await serving.post("/predict", { f0: 1, f1: 2, f2: 3 })).status === 200);
   });
 
   it("is no obstacle to the next request", async () => {
