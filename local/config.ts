@@ -10,6 +10,11 @@ export interface MachineConfig {
   executablePath: string;
   /** The real Envoy, when SLIPWAY_ENVOY names one or one is on the PATH. */
   envoy: string | undefined;
+  /**
+   * A command before which a program ends when the process that started it does, however that ends: Linux has one.
+   * Empty elsewhere; there the next start ends what a killed one left.
+   */
+  tiedToParent: readonly string[];
   /** True when kubectl is on the PATH. */
   hasKubectl: boolean;
 }
@@ -23,9 +28,11 @@ export function machineConfig(environment: Environment = process.env): MachineCo
       `SLIPWAY_ENVOY names ${envoy}, which is no executable file: correct it, or unset it to use the local router`,
     );
   }
+  const setpriv = process.platform === "linux" ? executable("setpriv", executablePath) : undefined;
   return {
     executablePath,
     envoy: envoy ?? executable("envoy", executablePath),
+    tiedToParent: setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL", "--"],
     hasKubectl: executable("kubectl", executablePath) !== undefined,
   };
 }

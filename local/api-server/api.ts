@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { ApiError, badRequest, methodNotAllowed, noSuchResource, notFound } from "./api-error.ts";
 import type { Cluster, WriteOptions } from "./cluster.ts";
 import { decodeBody, mediaType, readBody } from "./http/body.ts";
-import { sendJson } from "./http/responses.ts";
+import { sendJson, sendText } from "./http/responses.ts";
 import { listAt, objectAt, stringAt, type JsonObject, type KubeObject } from "./objects.ts";
 import { partialMetadata, table, type IncludeObject } from "./tables/table.ts";
 import { groupVersion, type Resource } from "./resources/resource.ts";
@@ -33,6 +33,9 @@ export async function serveResource(call: Call): Promise<void> {
   const { cluster, target } = call;
   if (target.group === reviewGroup && call.request.method === "POST") return serveReview(call);
   const resource = cluster.registry.find(target.group, target.version, target.plural);
+  if (cluster.registry.inGroupVersion(target.group, target.version).length === 0) {
+    return sendText(call.response, 404, "404 page not found\n");
+  }
   if (resource === undefined || (target.namespace !== undefined && !resource.namespaced)) throw noSuchResource();
   if (target.name === undefined) return serveCollection(call, resource);
   if (resource.namespaced && target.namespace === undefined) throw noSuchResource();
@@ -55,7 +58,7 @@ export async function serveResource(call: Call): Promise<void> {
 async function serveCollection(call: Call, resource: Resource): Promise<void> {
   const { cluster, target, query, request, response } = call;
   const { namespace } = target;
-  switch (request.method) {
+  switch (request.method ?? "GET") {
     case "GET":
     case "HEAD": {
       if (query.get("watch") === "true" || query.get("watch") === "1") return watch(call, resource, undefined);
@@ -92,7 +95,7 @@ async function serveCollection(call: Call, resource: Resource): Promise<void> {
 async function serveObject(call: Call, target: WriteTarget): Promise<void> {
   const { cluster, query, request, response } = call;
   const { resource, namespace, name } = target;
-  switch (request.method) {
+  switch (request.method ?? "GET") {
     case "GET":
     case "HEAD":
       if (query.get("watch") === "true") return watch(call, resource, name);
@@ -139,7 +142,7 @@ async function serveObject(call: Call, target: WriteTarget): Promise<void> {
 async function serveStatus(call: Call, target: WriteTarget): Promise<void> {
   const { cluster, request } = call;
   const { resource, name } = target;
-  switch (request.method) {
+  switch (request.method ?? "GET") {
     case "GET":
       return answerObject(call, resource, 200, existing(cluster, target), undefined);
     case "PUT": {
@@ -177,7 +180,7 @@ async function serveScale(call: Call, target: WriteTarget): Promise<void> {
   const { cluster, request, response } = call;
   const paths = target.resource.scale;
   if (paths === undefined) throw noSuchResource();
-  switch (request.method) {
+  switch (request.method ?? "GET") {
     case "GET":
       return sendJson(response, 200, readScale(cluster, target, paths));
     case "PUT":

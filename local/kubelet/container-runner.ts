@@ -17,7 +17,7 @@ export type RestartPolicy = "Always" | "OnFailure" | "Never";
 
 /** How a container becomes a process. */
 export interface Launch {
-  command: readonly [string, ...string[]];
+  command: readonly string[];
   environment: Readonly<Record<string, string>>;
   folder: string;
   terminationMessageFile: string;
@@ -32,6 +32,7 @@ export interface ContainerSurroundings {
   /** Restarts and last end that an earlier kubelet left in the pod's status. */
   history: { restartCount: number; lastTerminated?: Terminated };
   crashBackoffMs: number;
+  longestPreStopSeconds: number;
   ledger: ProcessLedger;
   now: () => number;
   /** @throws ContainerConfigError while something that it refers to is missing */
@@ -163,7 +164,7 @@ export class ContainerRunner {
     const log = this.newLog(join(logFolder, `${this.restartCount}.log`));
     prepareTerminationMessage(launch.terminationMessageFile);
 
-    const [program, ...args] = launch.command;
+    const [program = "", ...args] = launch.command;
     const startedAt = now();
     const child = spawn(program, args, {
       cwd: launch.folder,

@@ -28,6 +28,10 @@ export interface KubeletOptions {
   programs: readonly Program[];
   /** The PATH of the containers. */
   executablePath: string;
+  /** Put before every program, such as to tie it to this process. */
+  launcher?: readonly string[];
+  /** Caps preStop's sleep: one machine has no DNS cache or load balancer to outlast. */
+  longestPreStopSeconds?: number;
   nodeName: string;
   capacity?: NodeDescription["capacity"];
   crashBackoffMs?: number;
@@ -68,6 +72,8 @@ export class Kubelet {
       programs,
       hostAddress: logServer.address,
       executablePath,
+      launcher: options.launcher ?? [],
+      longestPreStopSeconds: options.longestPreStopSeconds ?? Infinity,
       podsFolder: join(folder, "pods"),
       crashBackoffMs: options.crashBackoffMs ?? CRASH_BACKOFF_MS,
       logger,

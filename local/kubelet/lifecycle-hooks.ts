@@ -4,6 +4,7 @@ import { ask } from "./probe.ts";
 
 interface HookSurroundings {
   address: string;
+  longestPreStopSeconds: number;
   event: (type: "Warning", reason: string, message: string) => void;
 }
 
@@ -12,7 +13,8 @@ export async function runPreStop(container: Container, around: HookSurroundings,
   const hook = container.lifecycle?.preStop;
   if (hook === undefined) return;
   if (hook.sleep !== undefined) {
-    await sleep(hook.sleep.seconds * 1000, undefined, { signal: deadline }).catch(() => {}); // cut short: SIGKILL follows
+    const seconds = Math.min(hook.sleep.seconds, around.longestPreStopSeconds);
+    await sleep(seconds * 1000, undefined, { signal: deadline }).catch(() => {}); // cut short: SIGKILL follows
   } else if (hook.httpGet !== undefined) {
     const result = await ask({ httpGet: hook.httpGet, timeoutSeconds: 30 }, { address: around.address, container });
     if (!result.passed) around.event("Warning", "FailedPreStopHook", `PreStopHook failed: ${result.because}`);

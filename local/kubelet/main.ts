@@ -15,6 +15,7 @@ interface Flags {
   nodeName: string;
   cpu?: string;
   memory?: string;
+  longestPreStop?: number;
 }
 
 const flags = new Command("kubelet")
@@ -24,6 +25,7 @@ const flags = new Command("kubelet")
   .option("--node-name <name>", "name of the Node", "local")
   .option("--cpu <quantity>", "CPU that the Node offers, if not the machine's")
   .option("--memory <quantity>", "memory that the Node offers, if not the machine's")
+  .option("--longest-pre-stop <seconds>", "cap of preStop's sleep; none by default", Number)
   .parse()
   .opts<Flags>();
 
@@ -32,7 +34,7 @@ const kubeConfig = new KubeConfig();
 if (flags.kubeconfig === undefined) kubeConfig.loadFromDefault();
 else kubeConfig.loadFromFile(flags.kubeconfig);
 
-const { envoy, executablePath } = machineConfig();
+const { envoy, executablePath, tiedToParent } = machineConfig();
 const client = await ClusterClient.connect(kubeConfig);
 const view = new ClusterView(client, logger);
 await view.start();
@@ -42,6 +44,8 @@ const kubelet = await Kubelet.start({
   folder: resolve(flags.folder),
   programs: slipwayPrograms(envoy),
   executablePath,
+  launcher: tiedToParent,
+  ...(flags.longestPreStop !== undefined && { longestPreStopSeconds: flags.longestPreStop }),
   nodeName: flags.nodeName,
   capacity: {
     ...(flags.cpu !== undefined && { cpu: flags.cpu }),

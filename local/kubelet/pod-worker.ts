@@ -33,6 +33,8 @@ export interface NodeSurroundings {
   hostAddress: string;
   /** Where executables are found: all that containers inherit. */
   executablePath: string;
+  launcher: readonly string[];
+  longestPreStopSeconds: number;
   podsFolder: string;
   crashBackoffMs: number;
   logger: Logger;
@@ -210,6 +212,7 @@ export class PodWorker {
       logFolder: join(this.folder, "logs", container.name),
       history: historyOf(this.pod, container.name, this.node.now()),
       crashBackoffMs: this.node.crashBackoffMs,
+      longestPreStopSeconds: this.node.longestPreStopSeconds,
       ledger: this.node.ledger,
       now: this.node.now,
       launch: () => this.launch(container, paths),
@@ -226,8 +229,9 @@ export class PodWorker {
     const environment = containerEnvironment(container, this.pod, this.address, this.node.view);
     const localised = [...environment].map(([name, value]) => [name, paths.localise(value)]);
     const [program, ...args] = choice.command;
+    const localArgs = args.map((arg) => paths.localise(expandVariables(arg, environment)));
     return {
-      command: [program, ...args.map((arg) => paths.localise(expandVariables(arg, environment)))],
+      command: [...this.node.launcher, program, ...localArgs],
       environment: {
         PATH: this.node.executablePath,
         HOME: paths.root,

@@ -29,21 +29,22 @@ export class ServiceProxy {
   private planned = false;
   private closed = false;
 
-  constructor(options: ServiceProxyOptions) {
+  private constructor(options: ServiceProxyOptions) {
     this.options = options;
   }
 
-  start(): void {
-    const { services, pods } = this.options.view;
-    services.subscribe(() => this.plan());
-    pods.subscribe(() => this.plan());
-    this.plan();
+  static start(options: ServiceProxyOptions): ServiceProxy {
+    const proxy = new ServiceProxy(options);
+    options.view.services.subscribe(() => proxy.plan());
+    options.view.pods.subscribe(() => proxy.plan());
+    proxy.plan();
+    return proxy;
   }
 
-  /** `http://127.0.0.1:8080`, or undefined while the Service is not there. */
-  urlOf(namespace: string, name: string): string | undefined {
+  /** Where a Service is reachable, or undefined while it is not. */
+  addressOf(namespace: string, name: string): { host: string; port: number } | undefined {
     const forwarder = this.forwarders.get(`${namespace}/${name}`);
-    return forwarder === undefined ? undefined : `http://${HOST}:${forwarder.port}`;
+    return forwarder === undefined ? undefined : { host: HOST, port: forwarder.port };
   }
 
   async close(): Promise<void> {

@@ -12,6 +12,9 @@ import { Kubelet } from "../kubelet/kubelet.ts";
 import { slipwayPrograms } from "../kubelet/programs.ts";
 import { ServiceProxy } from "../service-proxy/service-proxy.ts";
 
+/** Local routers hear of a pod that goes at once; a second lets them act on it. */
+const LONGEST_PRE_STOP_SECONDS = 1;
+
 export interface LocalClusterOptions {
   machine: MachineConfig;
   stateFolder: string;
@@ -72,14 +75,15 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       folder: join(stateFolder, "kubelet"),
       programs: slipwayPrograms(machine.envoy),
       executablePath: machine.executablePath,
+      launcher: machine.tiedToParent,
+      longestPreStopSeconds: LONGEST_PRE_STOP_SECONDS,
       nodeName: hostname().toLowerCase(),
       logger,
     });
     node.kubelet = kubelet;
     closing.defer(() => kubelet.close());
 
-    const proxy = new ServiceProxy({ client, view, firstPort, logger });
-    proxy.start();
+    const proxy = ServiceProxy.start({ client, view, firstPort, logger });
     closing.defer(() => proxy.close());
     return { url: apiServer.url, client, view, proxy, close: () => closing.disposeAsync(), kill: () => kubelet.kill() };
   } catch (error) {

@@ -14,6 +14,8 @@ export interface OperatorOptions {
   kubeconfig: string;
   logFile: string;
   executablePath: string;
+  /** Put before the program, to tie it to this process. */
+  launcher: readonly string[];
   ledger: ProcessLedger;
 }
 
@@ -30,18 +32,23 @@ export class OperatorProcess {
     this.ended = this.end();
   }
 
-  static start({ projectFolder, kubeconfig, logFile, executablePath, ledger }: OperatorOptions): OperatorProcess {
+  static start({
+    projectFolder,
+    kubeconfig,
+    logFile,
+    executablePath,
+    launcher,
+    ledger,
+  }: OperatorOptions): OperatorProcess {
     const log = openSync(logFile, "w");
     const flags = ["--bind-address=127.0.0.1", "--health-port=0", "--metrics-port=0"];
-    const child = spawn(
-      process.execPath,
-      [join(projectFolder, "operator", "main.ts"), ...flags, `--scale-down-delay=${SCALE_DOWN_DELAY_SECONDS}`],
-      {
-        env: { PATH: executablePath, KUBECONFIG: kubeconfig },
-        detached: true, // Ctrl-C in the terminal is for us; we stop it in order
-        stdio: ["ignore", log, log],
-      },
-    );
+    const script = join(projectFolder, "operator", "main.ts");
+    const [program = process.execPath, ...args] = [...launcher, process.execPath, script, ...flags];
+    const child = spawn(program, [...args, `--scale-down-delay=${SCALE_DOWN_DELAY_SECONDS}`], {
+      env: { PATH: executablePath, KUBECONFIG: kubeconfig },
+      detached: true, // Ctrl-C in the terminal is for us; we stop it in order
+      stdio: ["ignore", log, log],
+    });
     closeSync(log);
     if (child.pid !== undefined) ledger.add(child.pid, "operator");
     return new OperatorProcess(child, ledger);

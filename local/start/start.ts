@@ -70,8 +70,8 @@ async function runSystem(system: System): Promise<void> {
   try {
     for (const crd of readManifests(join(projectFolder, "crds"))) await applyManifest(cluster.client, crd);
     const logFile = join(stateFolder, "operator.log");
-    const { executablePath } = machine;
-    operator = OperatorProcess.start({ projectFolder, kubeconfig, logFile, executablePath, ledger });
+    const { executablePath, tiedToParent: launcher } = machine;
+    operator = OperatorProcess.start({ projectFolder, kubeconfig, logFile, executablePath, launcher, ledger });
     const operatorEnded = operator.ended.then((how) => {
       if (interrupted.aborted) return;
       throw new StartError(`The operator ended (${how}); its log is ${logFile}`);
@@ -103,9 +103,10 @@ async function serve(
     signal: interrupted,
   });
   if (outcome.is === "failed") throw new StartError(`${model.name} cannot be served. ${outcome.why}`);
-  const url = cluster.proxy.urlOf(NAMESPACE, model.name);
-  if (url === undefined)
+  const address = cluster.proxy.addressOf(NAMESPACE, model.name);
+  if (address === undefined)
     throw new StartError(`${model.name} is ready, but no Service leads to it; see ${config.stateFolder}/local.log`);
+  const url = `http://${address.host}:${address.port}`;
   const row = model.row ?? (await rowFromModel(url, interrupted));
   const answer = await firstAnswer(url, row, interrupted);
   lock.announce(url);

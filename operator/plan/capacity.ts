@@ -20,9 +20,10 @@ export function replicaFloors(record: RolloutRecord, observed: Observed): Map<st
   return new Map(
     Object.entries(record.revisions).map(([id, revision]) => {
       const least = baseReplicas(revision.serving);
+      if (record.stage === "Completed") return [id, least];
+      const kept = record.base.split.length > 0 && fromShares.has(id) ? (observed.revisions.get(id)?.wanted ?? 0) : 0;
       const { autoscaling } = revision.serving;
-      if (autoscaling === undefined || record.stage === "Completed") return [id, least];
-      const kept = fromShares.has(id) ? (observed.revisions.get(id)?.wanted ?? 0) : 0;
+      if (autoscaling === undefined) return [id, Math.max(least, kept)];
       const share = Math.ceil((serving * (toShares.get(id) ?? 0)) / 100);
       return [id, Math.min(autoscaling.maxReplicas, Math.max(least, kept, share))];
     }),
@@ -31,11 +32,13 @@ export function replicaFloors(record: RolloutRecord, observed: Observed): Map<st
 
 /**
  * Ready pods that a revision needs before it takes its share of `to`: that share of the pods that are ready now, at most
- * what it has been given. A cluster too full for one more pod than before must not hold a change up for ever.
+ * what it has been given. A cluster too full for one more pod than before must not hold a change up for ever; nor must a
+ * revision that is to lose users because it has lost its pods.
  */
-export function podsForShare(record: RolloutRecord, id: string, floor: number, observed: Observed): number {
-  const ready = podsOf(record.from.split, observed, "ready");
-  const share = sharesOf(record.to.split).get(id) ?? 0;
+export function podsForShare({ base, from, to }: RolloutRecord, id: string, floor: number, observed: Observed): number {
+  const share = sharesOf(to.split).get(id) ?? 0;
+  if (base.via === to.via && share <= (sharesOf(base.split).get(id) ?? 0)) return 0;
+  const ready = podsOf(from.split, observed, "ready");
   return Math.min(floor, Math.max(1, Math.ceil((ready * share) / 100)));
 }
 

@@ -12,7 +12,7 @@ import type { Observed } from "./observed.ts";
 import type { PinnedRevision, RolloutRecord } from "./record.ts";
 import { desiredRevisions } from "./revision.ts";
 import type { DesiredRevision } from "./revision.ts";
-import { complete, expireDrained, retarget, shift } from "./transitions.ts";
+import { complete, drain, retarget, shift } from "./transitions.ts";
 import type { PlanSettings } from "./transitions.ts";
 
 export type WaitingFor = "Replicas" | "Routers" | "Clusters" | "Routes";
@@ -57,7 +57,7 @@ export function planRollout(md: ValidModelDeployment, observed: Observed, now: n
   const before = draft(md, desired, target, observed);
   const record =
     before.waitingFor === undefined && target.stage !== "Completed" ? nextStage(target, now, settings) : target;
-  const settled = before.verified ? expireDrained(record, desired, now) : record;
+  const settled = before.verified ? drain(record, desired, now, settings) : record;
   const plan = settled === target ? before : draft(md, desired, settled, observed);
   return { ...plan, requeueAfterMs: nextLook(plan, now) };
 }

@@ -33,7 +33,7 @@ export function retarget(
   const base = servingBase(record, observed);
   if (base.split.length === 0) {
     const first = firstRecord(via, splitOf(shares), desired, now, settings);
-    return abandon(first, record, desired, now, settings);
+    return abandon(first, record, desired, settings);
   }
   const { split } = rebalance(base.split, shares, successors(record, desired));
   const next: RolloutRecord = {
@@ -47,7 +47,7 @@ export function retarget(
     pausedFor: 0,
     ...routerFor(base.via === "Router" || via === "Router", record, settings),
   };
-  return abandon(next, record, desired, now, settings);
+  return abandon(next, record, desired, settings);
 }
 
 /** From now on the routers are given the split of `to`. */
@@ -55,11 +55,9 @@ export function shift(record: RolloutRecord, now: number): RolloutRecord {
   return { ...record, sequence: record.sequence + 1, stage: "Shifting", stepStarted: iso(now) };
 }
 
-/** `to` serves: it is the base of the next change, and what lost its share begins to drain. */
+/** `to` serves: it is the base of the next change. */
 export function complete(record: RolloutRecord, now: number, settings: PlanSettings): RolloutRecord {
-  const until = iso(now + settings.scaleDownDelayMs);
-  const serving = new Set(record.to.split.map(({ revision }) => revision));
-  const leaving = record.from.split.map(({ revision }) => revision).filter((id) => !serving.has(id));
+  const drainingUntil = iso(now + settings.scaleDownDelayMs);
   const routerLeaves = record.router !== undefined && record.to.via === "Service";
   return {
     ...record,
@@ -68,32 +66,37 @@ export function complete(record: RolloutRecord, now: number, settings: PlanSetti
     base: record.to,
     from: record.to,
     stepStarted: iso(now),
-    draining: { ...record.draining, ...Object.fromEntries(leaving.map((id) => [id, until])) },
-    ...(routerLeaves && record.router && { router: { ...record.router, drainingUntil: until } }),
+    ...(routerLeaves && record.router && { router: { ...record.router, drainingUntil } }),
   };
 }
 
-/** Forgets what has drained for long enough and is in no split: its children are then pruned. */
-export function expireDrained(record: RolloutRecord, desired: readonly DesiredRevision[], now: number): RolloutRecord {
+/**
+ * Begins the drain of what is in no split and not asked for, and forgets what has drained for long enough: its children
+ * are then pruned. Only for a split that every router was seen to apply: before, one of them may still send requests.
+ */
+export function drain(
+  record: RolloutRecord,
+  desired: readonly DesiredRevision[],
+  now: number,
+  { scaleDownDelayMs }: PlanSettings,
+): RolloutRecord {
   const needed = new Set([...desired.map(({ id }) => id), ...inSplits(record)]);
   const isOver = (until: string): boolean => Date.parse(until) <= now;
-  const draining = Object.entries(record.draining).filter(([id, until]) => !needed.has(id) && !isOver(until));
-  const kept = new Set([...needed, ...draining.map(([id]) => id)]);
-  const revisions = Object.entries(record.revisions).filter(([id]) => kept.has(id));
+  const draining = Object.fromEntries(
+    Object.keys(record.revisions)
+      .filter((id) => !needed.has(id))
+      .map((id) => [id, record.draining[id] ?? iso(now + scaleDownDelayMs)] as const)
+      .filter(([, until]) => !isOver(until)),
+  );
+  const kept = Object.entries(record.revisions).filter(([id]) => needed.has(id) || draining[id] !== undefined);
   const { router, ...rest } = record;
   const routerStays = router !== undefined && !(router.drainingUntil !== undefined && isOver(router.drainingUntil));
-  const isSame =
-    draining.length === Object.keys(record.draining).length &&
-    revisions.length === Object.keys(record.revisions).length &&
-    routerStays === (router !== undefined);
-  if (isSame) return record;
-  return {
+  return changed(record, {
     ...rest,
     ...(routerStays && { router }),
-    sequence: record.sequence + 1,
-    draining: Object.fromEntries(draining),
-    revisions: Object.fromEntries(revisions),
-  };
+    revisions: Object.fromEntries(kept),
+    draining,
+  });
 }
 
 /** One version that nothing has to split or pin needs no hop in between. */
@@ -137,26 +140,27 @@ function withRevisions(
   const draining = Object.fromEntries(
     Object.entries(record.draining).filter(([id]) => !desired.some((revision) => revision.id === id)),
   );
-  const next = { ...record, revisions, draining };
+  return changed(record, { ...record, revisions, draining });
+}
+
+/** The record itself when nothing is different, else the next in sequence. */
+function changed(record: RolloutRecord, next: RolloutRecord): RolloutRecord {
   return canonicalJson(next) === canonicalJson(record) ? record : { ...next, sequence: record.sequence + 1 };
 }
 
-/** A new target in place of the record's; what only the old one needed drains. */
+/** A new target in place of the record's; what only the old one needed stays until no router sends to it: see `drain`. */
 function abandon(
   next: RolloutRecord,
   record: RolloutRecord,
   desired: readonly DesiredRevision[],
-  now: number,
   settings: PlanSettings,
 ): RolloutRecord {
   const needed = new Set([...desired.map(({ id }) => id), ...inSplits(next)]);
-  const until = iso(now + settings.scaleDownDelayMs);
-  const left = Object.keys(record.revisions).filter((id) => !needed.has(id));
   return {
     ...next,
     sequence: record.sequence + 1,
     revisions: pin(record.revisions, desired, settings),
-    draining: Object.fromEntries(left.map((id) => [id, record.draining[id] ?? until])),
+    draining: Object.fromEntries(Object.entries(record.draining).filter(([id]) => !needed.has(id))),
   };
 }
 

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -177,30 +176,5 @@ async function operatorFor(kubeConfig: KubeConfig, namespace: string, settings: 
     clock: systemClock,
     log: { debug: ignore, info: ignore, warn: ignore, error: (fields, message) => console.error(message, fields) },
     onLeadershipLost: onLeadershipLost ?? ((reason) => console.error(`leadership lost: ${reason}`)),
-  });
-}
-
-/** The stock kubectl, where there is one. */
-export async function findKubectl(): Promise<string | undefined> {
-  const { SLIPWAY_KUBECTL, KUBEBUILDER_ASSETS } = process.env;
-  const candidates = [SLIPWAY_KUBECTL, KUBEBUILDER_ASSETS && join(KUBEBUILDER_ASSETS, "kubectl"), "kubectl"];
-  for (const candidate of candidates)
-    if (candidate && (await run(candidate, ["version", "--client"])).code === 0) return candidate;
-  return undefined;
-}
-
-export interface Output {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export async function run(program: string, args: readonly string[], input?: string): Promise<Output> {
-  return new Promise((resolve) => {
-    const child = execFile(program, args, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === "number" ? error.code : 127;
-      resolve({ code, stdout, stderr });
-    });
-    child.stdin?.end(input);
   });
 }

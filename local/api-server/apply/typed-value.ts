@@ -63,7 +63,11 @@ export function compare(before: unknown, after: unknown, schema: Schema | undefi
   const modified: [string, FieldSet][] = [];
   const removed: [string, FieldSet][] = [];
   for (const [element, part] of fresh) {
-    const inner = compare(old.get(element)?.value ?? presentWhenEmpty(element, part.schema), part.value, part.schema);
+    const inner = compare(
+      old.get(element)?.value ?? initialValue(schema, element, part.schema),
+      part.value,
+      part.schema,
+    );
     added.push([element, inner.added]);
     modified.push([element, inner.modified]);
     removed.push([element, inner.removed]);
@@ -72,26 +76,24 @@ export function compare(before: unknown, after: unknown, schema: Schema | undefi
   return { added: fieldSet(false, added), modified: fieldSet(false, modified), removed: fieldSet(false, removed) };
 }
 
-/** Structs that the real server always writes (OpenAPI gives them the default `{}`) are never "added" themselves. */
-function presentWhenEmpty(element: string, schema: Schema | undefined): unknown {
-  if (!element.startsWith("f:")) return undefined;
-  return isObject(schema?.default) && Object.keys(schema.default).length === 0 ? {} : undefined;
+/**
+ * What a field holds on the real server before anyone sets it. Structs that are no pointers (OpenAPI gives them the default `{}`)
+ * and required lists are always written, so that setting something in them does not add the field itself.
+ */
+function initialValue(parent: Schema | undefined, element: string, schema: Schema | undefined): unknown {
+  if (!element.startsWith("f:") || schema === undefined) return undefined;
+  if (isObject(schema.default) && Object.keys(schema.default).length === 0) return {};
+  return schema.type === "array" && parent?.required?.includes(element.slice(2)) ? [] : undefined;
 }
 
 /** The field itself and everything in it. */
 function wholly(value: unknown, schema: Schema | undefined): FieldSet {
   const parts = partsOf(value, schema);
   if (parts === undefined) return leaf;
-  const children: [string, FieldSet][] = [];
-  for (const [element, part] of parts) {
-    const always =
-      presentWhenEmpty(element, part.schema) !== undefined &&
-      isObject(part.value) &&
-      Object.keys(part.value).length > 0;
-    const inner = wholly(part.value, part.schema);
-    children.push([element, always ? { member: false, children: inner.children } : inner]);
-  }
-  return fieldSet(true, children);
+  return fieldSet(
+    true,
+    [...parts].map(([element, part]) => [element, wholly(part.value, part.schema)] as const),
+  );
 }
 
 /** `applied` laid over `live`: scalars and atomic values are replaced, objects and keyed lists merged. */

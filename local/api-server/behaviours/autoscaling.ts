@@ -1,4 +1,4 @@
-import { forbiddenField, invalidField, requiredField, type FieldError } from "../api-error.ts";
+import { invalidField, requiredField, type FieldError } from "../api-error.ts";
 import { isObject, listAt, numberAt, objectAt, stringAt, type JsonObject } from "../objects.ts";
 import type { Behaviour } from "../resources/resource.ts";
 import { setDefault } from "./pod-defaults.ts";
@@ -40,8 +40,8 @@ function autoscalerErrors(autoscaler: JsonObject): FieldError[] {
   const maximum = numberAt(spec, "maxReplicas") ?? 0;
   const errors: FieldError[] = [];
   if (minimum < 1) errors.push(invalidField("spec.minReplicas", minimum, "must be greater than or equal to 1"));
-  if (maximum < 1) errors.push(invalidField("spec.maxReplicas", maximum, "must be greater than 0"));
-  else if (maximum < minimum)
+  if (maximum < 1) errors.push(requiredField("spec.maxReplicas", "must be set and greater than 0"));
+  if (maximum < minimum)
     errors.push(invalidField("spec.maxReplicas", maximum, "must be greater than or equal to `minReplicas`"));
   for (const field of ["kind", "name"])
     if (!stringAt(target, field)) errors.push(requiredField(`spec.scaleTargetRef.${field}`));
@@ -59,6 +59,13 @@ export const podDisruptionBudgetBehaviour: Behaviour = {
   validate(budget) {
     const spec = objectAt(budget, "spec");
     const both = spec["minAvailable"] !== undefined && spec["maxUnavailable"] !== undefined;
-    return both ? [forbiddenField("spec", "minAvailable and maxUnavailable cannot be both set")] : [];
+    if (!both) return [];
+    const shown = {
+      MinAvailable: spec["minAvailable"],
+      Selector: spec["selector"] ?? null,
+      MaxUnavailable: spec["maxUnavailable"],
+      UnhealthyPodEvictionPolicy: spec["unhealthyPodEvictionPolicy"] ?? null,
+    };
+    return [invalidField("spec", shown, "minAvailable and maxUnavailable cannot be both set")];
   },
 };

@@ -27,6 +27,10 @@ export function serviceBehaviour(storage: Storage): Behaviour {
     },
     prepareForUpdate(service, old) {
       keepAllocations(service, old);
+      const balancer = objectAt(objectAt(service, "status"), "loadBalancer");
+      if (objectAt(service, "spec")["type"] !== "LoadBalancer") delete balancer["ingress"];
+      for (const ingress of objectsAt(balancer, "ingress"))
+        if (ingress["ip"] !== undefined) setDefault(ingress, "ipMode", "VIP");
       allocate(storage, service);
     },
     validate: (service, old) => serviceErrors(storage, service, old),
@@ -75,8 +79,10 @@ function allocate(storage: Storage, service: JsonObject): void {
   if (spec["type"] !== "ExternalName") {
     if (!stringAt(spec, "clusterIP")) spec["clusterIP"] = freeAddress(storage);
     setDefault(spec, "clusterIPs", [spec["clusterIP"]]);
-    setDefault(spec, "ipFamilies", ["IPv4"]);
-    setDefault(spec, "ipFamilyPolicy", "SingleStack");
+    // Without a selector someone else writes the endpoints, of whichever family.
+    const anyFamily = spec["clusterIP"] === "None" && spec["selector"] === undefined;
+    setDefault(spec, "ipFamilies", anyFamily ? ["IPv4", "IPv6"] : ["IPv4"]);
+    setDefault(spec, "ipFamilyPolicy", anyFamily ? "RequireDualStack" : "SingleStack");
   }
   if (!needsNodePorts(spec)) return;
   const used = new Set(
@@ -150,6 +156,10 @@ function portErrors(port: JsonObject, at: string, mustBeNamed: boolean): FieldEr
   if (mustBeNamed && !stringAt(port, "name")) errors.push(requiredField(`${at}.name`));
   if (number < 1 || number > 65535)
     errors.push(invalidField(`${at}.port`, number, "must be between 1 and 65535, inclusive"));
+  const target = port["targetPort"];
+  if (typeof target === "number" && (target < 1 || target > 65535)) {
+    errors.push(invalidField(`${at}.targetPort`, target, "must be between 1 and 65535, inclusive"));
+  }
   const protocol = stringAt(port, "protocol") ?? "TCP";
   if (!["SCTP", "TCP", "UDP"].includes(protocol))
     errors.push(unsupportedValue(`${at}.protocol`, protocol, ["SCTP", "TCP", "UDP"]));

@@ -20,6 +20,9 @@ export const deploymentBehaviour: Behaviour = {
     }
     defaultTemplate(deployment);
   },
+  prepareForCreate(deployment) {
+    deployment["status"] = {};
+  },
   validate: (deployment, old) => [...templateErrors(deployment), ...selectorErrors(deployment, old)],
 };
 

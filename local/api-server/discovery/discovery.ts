@@ -16,6 +16,7 @@ export const serverVersion = {
 };
 
 const verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const customVerbs = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 const subresourceVerbs = ["get", "patch", "update"];
 
 /** Kinds that are asked and answered but never stored. */
@@ -61,7 +62,11 @@ function apiResources(resource: Resource): JsonObject[] {
       singularName: singular,
       namespaced,
       kind,
-      verbs: plural === "namespaces" ? verbs.filter((verb) => verb !== "deletecollection") : verbs,
+      verbs: resource.isCustom
+        ? customVerbs
+        : plural === "namespaces"
+          ? verbs.filter((verb) => verb !== "deletecollection")
+          : verbs,
       ...(shortNames.length > 0 && { shortNames }),
       ...(categories.length > 0 && { categories }),
     },

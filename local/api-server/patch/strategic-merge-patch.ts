@@ -43,24 +43,46 @@ function mergeList(current: unknown, patch: unknown[], schema: Schema | undefine
   if (patch.some((item) => isObject(item) && item["$patch"] === "replace" && !(key in item))) {
     return patch.filter((item) => !isDirective(item));
   }
-  const merged = [...list];
-  for (const item of patch) mergeItem(merged, item, key, schema.items);
-  return merged;
+  const deleted = new Set(
+    patch.filter((item) => isObject(item) && item["$patch"] === "delete").map((item) => keyText(item, key)),
+  );
+  const present = new Map(list.map((item) => [keyText(item, key), item]));
+  const patched = patch.filter((item) => isObject(item) && !deleted.has(keyText(item, key)));
+  const merged = patched.map((item) =>
+    strategicMergePatch(present.get(keyText(item, key)) ?? {}, item as JsonObject, schema.items),
+  );
+  const kept = list.filter((item) => !deleted.has(keyText(item, key)));
+  return interleaved(merged, kept, (item) => keyText(item, key));
 }
 
 function isDirective(item: unknown): boolean {
   return isObject(item) && "$patch" in item && Object.keys(item).length === 1;
 }
 
-function mergeItem(merged: unknown[], item: unknown, key: string, schema: Schema | undefined): void {
-  if (!isObject(item)) return;
-  if (item[key] === undefined)
+function keyText(item: unknown, key: string): string {
+  if (!isObject(item) || item[key] === undefined) {
     throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
-  const position = merged.findIndex((present) => isObject(present) && present[key] === item[key]);
-  if (item["$patch"] === "delete") {
-    if (position !== -1) merged.splice(position, 1);
-  } else if (position === -1) merged.push(strategicMergePatch({}, item, schema));
-  else merged[position] = strategicMergePatch(merged[position], item, schema);
+  }
+  return JSON.stringify(item[key]);
+}
+
+/** `leading` in its own order; the items that only `present` has go before the ones that they stood before. */
+function interleaved(
+  leading: readonly unknown[],
+  present: readonly unknown[],
+  identity: (item: unknown) => string,
+): unknown[] {
+  const positions = new Map(present.map((item, index) => [identity(item), index]));
+  const led = new Set(leading.map(identity));
+  const others = present.filter((item) => !led.has(identity(item)));
+  const merged: unknown[] = [];
+  for (const item of leading) {
+    const position = positions.get(identity(item));
+    while (position !== undefined && others.length > 0 && (positions.get(identity(others[0])) ?? 0) < position)
+      merged.push(others.shift());
+    merged.push(item);
+  }
+  return [...merged, ...others];
 }
 
 /** The items that `order` names in its order; the others keep their place among them. */
@@ -69,5 +91,5 @@ function ordered(list: unknown[], order: unknown[], key: string | undefined): un
   const wanted = order.map(identity);
   const named = list.filter((item) => wanted.includes(identity(item)));
   named.sort((a, b) => wanted.indexOf(identity(a)) - wanted.indexOf(identity(b)));
-  return list.map((item) => (wanted.includes(identity(item)) ? named.shift() : item));
+  return interleaved(named, list, identity);
 }

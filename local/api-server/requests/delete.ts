@@ -91,11 +91,13 @@ const propagationFinalizers = { Background: undefined, Foreground: "foregroundDe
 
 function markedForDeletion(resource: Resource, live: KubeObject, options: DeleteOptions, now: number): KubeObject {
   const grace = gracePeriod(resource, live, options);
+  const isNamespace = resource.plural === "namespaces" && resource.group === "";
   const deleting = live.metadata.deletionTimestamp !== undefined;
   const wanted = propagationFinalizers[options.propagation];
-  const kept = (live.metadata.finalizers ?? []).filter(
+  const own = (live.metadata.finalizers ?? []).filter(
     (finalizer) => finalizer !== "foregroundDeletion" && finalizer !== "orphan",
   );
+  const kept = [...new Set([...own, ...(resource.behaviour.deletionFinalizers ?? [])])];
   const finalizers = deleting ? (live.metadata.finalizers ?? []) : [...kept, ...(wanted ? [wanted] : [])];
   if (deleting && grace >= (live.metadata.deletionGracePeriodSeconds ?? 0)) return live;
   const { finalizers: _, ...metadata } = live.metadata;
@@ -105,11 +107,11 @@ function markedForDeletion(resource: Resource, live: KubeObject, options: Delete
       ...metadata,
       ...(finalizers.length > 0 && { finalizers }),
       deletionTimestamp: timestamp(now + grace * 1000),
-      deletionGracePeriodSeconds: grace,
+      ...(!isNamespace && { deletionGracePeriodSeconds: grace }),
       ...(metadata.generation !== undefined && !deleting && { generation: metadata.generation + 1 }),
     },
   };
-  return resource.plural === "namespaces" && resource.group === "" ? terminating(object) : object;
+  return isNamespace ? terminating(object) : object;
 }
 
 /** Only pods that a kubelet runs are given time: it deletes them for good when their containers ended. */

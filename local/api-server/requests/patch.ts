@@ -98,10 +98,8 @@ function appliedConfiguration({ resource, namespace, name }: WriteTarget, body: 
     throw badRequest(`Object 'Kind' is missing in '${JSON.stringify(body).slice(0, 200)}'`);
   }
   if (apiVersion !== groupVersion(resource) || kind !== resource.kind) {
-    throw new ApiError(
-      400,
-      "BadRequest",
-      `invalid object type: ${String(apiVersion)}, Kind=${String(kind)}; expected ${groupVersion(resource)}, Kind=${resource.kind}`,
+    throw badRequest(
+      `invalid object type: ${String(apiVersion).includes("/") ? "" : "/"}${String(apiVersion)}, Kind=${String(kind)}`,
     );
   }
   const metadata = objectAt(body, "metadata");
@@ -114,7 +112,8 @@ function appliedConfiguration({ resource, namespace, name }: WriteTarget, body: 
   const { value, unknown } = pruneUnknownFields(body, resource.schema);
   const [first] = unknown;
   if (first !== undefined) {
-    const where = `${namespace ?? ""}/${name}; ${groupVersion(resource)}, Kind=${resource.kind}`;
+    const given = `${stringAt(metadata, "namespace") ?? ""}/${stringAt(metadata, "name") ?? ""}`;
+    const where = `${given}; ${resource.group}/${resource.version}, Kind=${resource.kind}`;
     throw new ApiError(
       500,
       "",

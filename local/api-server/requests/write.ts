@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import {
   afterUpdate,
+  isManager,
   managedFieldsOf,
   ownable,
   toManagedFields,
@@ -32,6 +33,7 @@ import {
 } from "../objects.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
 import { withSchemaDefaults } from "../schema/defaults.ts";
+import { omitEmpty } from "../schema/omit-empty.ts";
 import { validateObject } from "../validation/validate-object.ts";
 import { isFinished } from "./finalization.ts";
 
@@ -163,7 +165,7 @@ export function updateObject(
   propose: (live: KubeObject) => Proposal,
   options: WriteOptions,
 ): KubeObject {
-  const { resource, namespace, name, subresource } = target;
+  const { resource, namespace, name } = target;
   const live = cluster.storage.get(resource.storageKey, namespace, name);
   if (live === undefined) throw notFound(subjectOf(resource, name));
   const proposal = propose(live);
@@ -175,7 +177,8 @@ export function updateObject(
   const managed = proposal.managed ?? managedAfterUpdate(target, proposal.object, object, live, options, now);
   resource.behaviour.prepareForUpdate?.(object, live);
   const metadata = object["metadata"] as ObjectMeta;
-  const entries = toManagedFields(managed);
+  const contentChanged = !sameContent(object, live);
+  const entries = toManagedFields(contentChanged ? managed : withFormerTimes(managed, live));
   if (entries.length > 0) metadata.managedFields = entries;
   else delete metadata.managedFields;
   if (resource.countsGenerations && generationChanged(resource, object, live))
@@ -185,18 +188,27 @@ export function updateObject(
   if (errors.length > 0) throw invalid(kindSubject(resource, name), errors);
   const updated = object as KubeObject;
   if (sameJson(updated, live)) return live;
-  if (onlyTimesDiffer(updated, live)) return live;
   if (options.dryRun) return updated;
   if (isFinished(updated)) return cluster.storage.remove(resource.storageKey, updated);
-  return cluster.storage.put(resource.storageKey, { ...updated, ...(subresource === "status" && {}) });
+  return cluster.storage.put(resource.storageKey, updated);
 }
 
-function onlyTimesDiffer(updated: KubeObject, live: KubeObject): boolean {
-  const timeless = ({ metadata, ...rest }: KubeObject): JsonObject => ({
-    ...rest,
-    metadata: { ...metadata, managedFields: metadata.managedFields?.map((entry) => ({ ...entry, time: undefined })) },
+/** Whether an update leaves everything but managedFields as it was. */
+function sameContent(object: JsonObject, live: KubeObject): boolean {
+  const content = (value: JsonObject): JsonObject => ({
+    ...value,
+    metadata: { ...objectAt(value, "metadata"), managedFields: undefined },
   });
-  return sameJson(timeless(updated), timeless(live));
+  return sameJson(content(object), content(live));
+}
+
+/** A change of ownership alone is no change in time: entries keep the time that they had, new ones have none. */
+function withFormerTimes(managed: readonly Managed[], live: KubeObject): Managed[] {
+  const former = managedFieldsOf(live);
+  return managed.map((entry) => ({
+    ...entry,
+    time: former.find((earlier) => isManager(earlier, entry.manager))?.time,
+  }));
 }
 
 function managedAfterUpdate(
@@ -216,7 +228,9 @@ function managedAfterUpdate(
     modified: ownable(modified, ignored),
     removed: ownable(removed, ignored),
   };
-  return afterUpdate(isReset ? [] : managedFieldsOf(live), managerOf(target, options, "Update"), changed, now);
+  const after = afterUpdate(isReset ? [] : managedFieldsOf(live), managerOf(target, options, "Update"), changed, now);
+  // The real server gives the entries that scaling makes no time.
+  return after.map((entry) => (entry.manager.subresource === "scale" ? { ...entry, time: undefined } : entry));
 }
 
 function checkIdentity({ resource, name }: WriteTarget, live: KubeObject, metadata: JsonObject): void {
@@ -262,7 +276,6 @@ function restoreServerFields(target: WriteTarget, object: JsonObject, live: Kube
   const own = subresource === "status" && resource.isCustom ? live.metadata : (rest as Partial<ObjectMeta>);
   const metadata: ObjectMeta = {
     ...own,
-    ...(subresource === "status" && !resource.isCustom && live.metadata.labels && { labels: live.metadata.labels }),
     name,
     ...(namespace !== undefined && { namespace }),
     uid,
@@ -276,6 +289,10 @@ function restoreServerFields(target: WriteTarget, object: JsonObject, live: Kube
   if (deletionTimestamp === undefined) {
     delete metadata.deletionTimestamp;
     delete metadata.deletionGracePeriodSeconds;
+  }
+  if (subresource === "status" && !resource.isCustom && resource.plural !== "pods" && resource.plural !== "nodes") {
+    delete metadata.labels;
+    if (live.metadata.labels) metadata.labels = live.metadata.labels;
   }
   object["metadata"] = metadata;
   object["apiVersion"] = live.apiVersion;
@@ -302,6 +319,7 @@ function generationChanged(resource: Resource, object: JsonObject, live: KubeObj
 /** The object with every default of its kind. */
 function withDefaults(resource: Resource, object: JsonObject): JsonObject {
   if (resource.isCustom) return withSchemaDefaults(object, resource.schema);
-  resource.behaviour.applyDefaults?.(object);
-  return object;
+  const trimmed = omitEmpty(object, resource.schema) as JsonObject;
+  resource.behaviour.applyDefaults?.(trimmed);
+  return trimmed;
 }

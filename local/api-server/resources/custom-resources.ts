@@ -135,8 +135,6 @@ export function customResourceDefinitionBehaviour(now: () => number): Behaviour 
     },
     prepareForCreate(crd) {
       crd["status"] = establishedStatus(crd, now());
-      const metadata = objectAt(crd, "metadata");
-      metadata["finalizers"] = [...new Set([...listAt(metadata, "finalizers"), cleanupFinalizer])];
     },
     prepareForUpdate(crd) {
       crd["status"] = {
@@ -145,7 +143,8 @@ export function customResourceDefinitionBehaviour(now: () => number): Behaviour 
         acceptedNames: objectAt(objectAt(crd, "spec"), "names"),
       };
     },
-    validate: (crd) => crdErrors(crd),
+    deletionFinalizers: [cleanupFinalizer],
+    validate: crdErrors,
   };
 }
 
@@ -204,7 +203,7 @@ function crdErrors(crd: JsonObject): FieldError[] {
     const schema = objectAt(version, "schema")["openAPIV3Schema"];
     if (!isObject(schema))
       errors.push(requiredField(`spec.versions[${index}].schema.openAPIV3Schema`, "schemas are required"));
-    else errors.push(...structuralErrors(schema as Schema, path), ...compileRules(schema as Schema, path).errors);
+    else errors.push(...structuralErrors(schema, path), ...compileRules(schema, path).errors);
   });
   return errors;
 }

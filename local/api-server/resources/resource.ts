@@ -19,6 +19,8 @@ export interface Behaviour {
   prepareForCreate?(object: JsonObject): void;
   /** Carries over what an update may not change. */
   prepareForUpdate?(object: JsonObject, old: KubeObject): void;
+  /** Finalizers that a deletion adds, for what the server itself has to clean up. */
+  deletionFinalizers?: readonly string[];
   /** `old` is undefined on create. */
   validate?(object: JsonObject, old: KubeObject | undefined): FieldError[];
 }

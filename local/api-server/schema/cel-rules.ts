@@ -1,4 +1,4 @@
-import { Optional, type Environment, type ParseResult } from "@marcbachmann/cel-js";
+import { Optional, type Environment, type ParseResult, type TypeCheckResult } from "@marcbachmann/cel-js";
 import type { FieldError } from "../api-error.ts";
 import { isObject } from "../objects.ts";
 import { celEnvironment } from "./cel-library.ts";
@@ -104,14 +104,21 @@ function checkExpression(
     return [{ reason: "FieldValueInvalid", field, message: `Invalid value: ${shown}: ${problem}` }];
   };
   if (!checked.valid) {
-    const column = checked.error?.range?.start ?? 0;
-    const where = `${text}\n | ${".".repeat(column)}^`;
+    const { column, problem } = celProblem(checked.error);
     return refuse(
-      `compilation failed: ERROR: <input>:1:${column + 1}: ${checked.error?.summary ?? "syntax error"}\n | ${where}`,
+      `compilation failed: ERROR: <input>:1:${column + 1}: ${problem}\n | ${text}\n | ${".".repeat(column)}^`,
     );
   }
   if (checked.type !== result && checked.type !== "dyn") return refuse(`cel expression must evaluate to a ${result}`);
   return [];
+}
+
+/** Where and what, as cel-go says it: a missing field is reported at the dot before it. */
+function celProblem(error: TypeCheckResult["error"]): { column: number; problem: string } {
+  const start = error?.range?.start ?? 0;
+  const missing = error?.code === "no_such_key" ? /^No such key: (.*)$/.exec(error.summary)?.[1] : undefined;
+  if (missing === undefined) return { column: start, problem: error?.summary ?? "Syntax error" };
+  return { column: Math.max(0, start - 1), problem: `undefined field '${missing}'` };
 }
 
 /** Evaluates the rules against a value; `old` is its former state, undefined on create. */

@@ -1,7 +1,7 @@
 import { copyJson, isObject, type JsonObject } from "../objects.ts";
 import type { Schema } from "./schema.ts";
 
-/** `value` with the schema's defaults filled in; a null where the schema says nothing of null counts as absent. */
+/** `value` with the schema's defaults filled in; a null where the schema does not allow null counts as absent. */
 export function withSchemaDefaults(value: JsonObject, schema: Schema): JsonObject {
   return defaulted(value, schema) as JsonObject;
 }
@@ -14,9 +14,8 @@ function defaulted(value: unknown, schema: Schema): unknown {
   if (!isObject(value)) return value;
   const result: JsonObject = { ...value };
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
-    const current = result[name];
-    const absent = current === undefined || (current === null && !property.nullable && property.default !== undefined);
-    if (absent && property.default !== undefined) result[name] = copyJson(property.default);
+    if (result[name] === null && !property.nullable && property.type !== undefined) delete result[name];
+    if (result[name] === undefined && property.default !== undefined) result[name] = copyJson(property.default);
     if (result[name] !== undefined) result[name] = defaulted(result[name], property);
   }
   const { additionalProperties } = schema;

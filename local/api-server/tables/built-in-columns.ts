@@ -113,8 +113,8 @@ const deployments: Column[] = [
     "Ready",
     (object) => `${numberAt(status(object), "readyReplicas") ?? 0}/${numberAt(spec(object), "replicas") ?? 0}`,
   ),
-  column("Up-to-date", (object) => String(numberAt(status(object), "updatedReplicas") ?? 0)),
-  column("Available", (object) => String(numberAt(status(object), "availableReplicas") ?? 0)),
+  column("Up-to-date", (object) => numberAt(status(object), "updatedReplicas") ?? 0),
+  column("Available", (object) => numberAt(status(object), "availableReplicas") ?? 0),
   ageColumn,
   ...containerColumns,
 ];

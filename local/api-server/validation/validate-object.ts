@@ -1,8 +1,9 @@
-import type { FieldError } from "../api-error.ts";
+import { invalidField, type FieldError } from "../api-error.ts";
 import type { JsonObject, KubeObject } from "../objects.ts";
 import type { Resource } from "../resources/resource.ts";
 import { evaluateRules } from "../schema/cel-rules.ts";
 import { validateListTypes, validateSchema } from "../schema/validate.ts";
+import { readJsonPath } from "../tables/json-path.ts";
 import { metadataErrors } from "./names.ts";
 
 /** Everything that is wrong with an object that is about to be stored. `old` is undefined on create. */
@@ -31,8 +32,21 @@ const unchecked: FieldError = {
 
 function customErrors(resource: Resource, object: JsonObject, old: KubeObject | undefined): FieldError[] {
   const { schema, rules } = resource;
-  const errors = [...validateSchema(object, schema), ...validateListTypes(object, schema)];
+  const errors = [
+    ...validateSchema(object, schema),
+    ...validateListTypes(object, schema),
+    ...scaleErrors(resource, object),
+  ];
   if (rules === undefined) return errors;
   if (errors.some((error) => blocking.has(error.reason))) return [...errors, unchecked];
   return [...errors, ...evaluateRules(rules, object, old)];
+}
+
+/** What the scale subresource demands of the field that it reads. */
+function scaleErrors({ scale }: Resource, object: JsonObject): FieldError[] {
+  if (scale === undefined) return [];
+  const replicas = readJsonPath(object, scale.specReplicasPath);
+  return typeof replicas === "number" && replicas < 0
+    ? [invalidField(scale.specReplicasPath, replicas, "should be a non-negative integer")]
+    : [];
 }

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { request } from "undici";
 import type { Pod } from "../../../local/cluster/objects.ts";
+import { processIdentity } from "../../../local/process-identity.ts";
 import { condition, eventually, NODE, ready, TestNode } from "./test-node.ts";
 
 /** Answers /healthy as its environment and files say, and `/` with what it sees. */
@@ -235,7 +236,7 @@ describe("the local kubelet", () => {
     const child = await node.logs("stubborn");
     await node.delete("stubborn");
     await node.gone("stubborn");
-    expect(() => process.kill(Number(child), 0)).to.throw("ESRCH");
+    await eventually(async () => processIdentity(Number(child)) === undefined);
   });
 });
 

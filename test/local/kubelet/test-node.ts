@@ -8,6 +8,7 @@ import { startApiServer, type ApiServer } from "../../../local/api-server/server
 import { ClusterClient } from "../../../local/cluster/client.ts";
 import type { Container, Pod } from "../../../local/cluster/objects.ts";
 import { ClusterView } from "../../../local/cluster/view.ts";
+import { machineConfig } from "../../../local/config.ts";
 import { Kubelet } from "../../../local/kubelet/kubelet.ts";
 import { slipwayPrograms } from "../../../local/kubelet/programs.ts";
 
@@ -41,7 +42,8 @@ export class TestNode {
     const folder = mkdtempSync(join(tmpdir(), "slipway-kubelet-"));
     const programs = [...slipwayPrograms(undefined), { image: "node", command: [process.execPath] as const }];
     const executablePath = "/usr/bin:/bin";
-    const options = { client, view, folder, programs, executablePath, logger };
+    const launcher = machineConfig().tiedToParent;
+    const options = { client, view, folder, programs, executablePath, launcher, logger };
     const kubelet = await Kubelet.start({ ...options, nodeName: NODE, crashBackoffMs: CRASH_BACKOFF_MS });
     return new TestNode(api, client, view, kubelet, folder);
   }

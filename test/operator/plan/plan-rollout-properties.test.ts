@@ -8,6 +8,9 @@ import { RolloutInvariants } from "../../support/operator/rollout-invariants.ts"
 import { SimulatedCluster } from "../../support/operator/simulated-cluster.ts";
 import type { Pass } from "../../support/operator/simulated-cluster.ts";
 
+/** Seconds of them here; many more when somebody looks for a bug. */
+const RUNS = Number(process.env["FC_RUNS"] ?? 40);
+
 type Happening =
   | { readonly kind: "reconcile"; readonly crashes: boolean }
   | { readonly kind: "change"; readonly to: ModelDeploymentSpec }
@@ -147,7 +150,7 @@ describe("planRollout, whatever happens", function () {
         settle(cluster, invariants);
         expectFullyLive(cluster);
       }),
-      { numRuns: Number(process.env["FC_RUNS"] ?? 150) },
+      { numRuns: RUNS },
     ));
 
   it("keeps every invariant between live states too", () =>
@@ -165,7 +168,7 @@ describe("planRollout, whatever happens", function () {
           }
         },
       ),
-      { numRuns: Number(process.env["FC_RUNS"] ?? 60) },
+      { numRuns: RUNS },
     ));
 
   it("gives back exactly the split that it came from when a change is taken back in the middle", () =>
@@ -185,6 +188,6 @@ describe("planRollout, whatever happens", function () {
         expectFullyLive(cluster);
         expect(cluster.plan?.record.to).to.deep.equal(base);
       }),
-      { numRuns: Number(process.env["FC_RUNS"] ?? 60) },
+      { numRuns: RUNS },
     ));
 });

@@ -214,10 +214,10 @@ describe("planRollout", () => {
     untilCompleted(cluster);
     fronts.push(cluster.plan!.front.via);
     cluster.change(one("a"));
-    const { plan } = cluster.reconcile();
-    fronts.push(plan.front.via);
+    untilCompleted(cluster);
+    fronts.push(cluster.plan!.front.via);
     expect(fronts).to.deep.equal(["Service", "Router", "Service"]);
-    expect(plan.router, "routers drain first").to.not.equal(undefined);
+    expect(cluster.plan!.router, "routers drain first").to.not.equal(undefined);
     cluster.now += SETTINGS.scaleDownDelayMs;
     expect(cluster.reconcile().plan.router).to.equal(undefined);
   });

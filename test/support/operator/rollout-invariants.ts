@@ -90,7 +90,10 @@ function onlyThoseWhoMustMove({ base, to, revisions }: RolloutRecord): void {
     ["versions", byVersion(base.split), byVersion(to.split)],
   ] as const) {
     const target = sharesOf(after);
-    const given = [...sharesOf(before)].reduce((sum, [id, share]) => sum + Math.max(0, share - (target.get(id) ?? 0)), 0);
+    const given = [...sharesOf(before)].reduce(
+      (sum, [id, share]) => sum + Math.max(0, share - (target.get(id) ?? 0)),
+      0,
+    );
     expect(movedBuckets(before, after), `buckets that change ${what}`).to.equal(Math.round(given * 100));
   }
 }

@@ -91,7 +91,14 @@ export class SimulatedCluster {
     const revisions = new Map<string, ObservedReplicas>([...this.deployments].map(([id, pods]) => [id, { ...pods }]));
     const observedRouters = { replicas: this.#routerReplicas(), ready: this.#reports() };
     const plan = planRollout(md, { record: recordBefore, revisions, routers: observedRouters }, this.now, settings);
-    const pass = { plan, before: this.plan, recordBefore, now: this.now, readyPods, routers: structuredClone(this.routers) };
+    const pass = {
+      plan,
+      before: this.plan,
+      recordBefore,
+      now: this.now,
+      readyPods,
+      routers: structuredClone(this.routers),
+    };
     this.#annotation = canonicalJson(plan.record);
     if (crashes) return pass;
     this.#applyRevisions(plan);

@@ -1,0 +1,85 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { runFile } from "../../scripts/testing/run-file.ts";
+import type { RunOptions } from "../../scripts/testing/run-file.ts";
+
+describe("A test file that", () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "run-file-"));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  const run = async (source: string, options: Partial<RunOptions> = {}) => {
+    const file = join(folder, "planted.test.mjs");
+    await writeFile(file, source);
+    const { signal } = new AbortController();
+    return runFile(file, { timeoutSeconds: 60, grep: undefined, environment: process.env, signal, ...options });
+  };
+
+  for (const [what, source, counts, output] of [
+    [
+      "passes, fails and skips is counted test by test",
+      `it("a", () => {}); it("b", () => {}); it("c", () => { throw new Error("no"); }); it.skip("d", () => {});`,
+      { passed: 2, failed: 1, skipped: 1 },
+      "Error: no",
+    ],
+    ["cannot be loaded has failed", `import "./missing.mjs";`, { passed: 0, failed: 1, skipped: 0 }, "missing.mjs"],
+    ["holds no test has failed", `export {};`, { passed: 0, failed: 1, skipped: 0 }, "holds no test"],
+    [
+      "ends its process in the middle has failed, even with exit code 0",
+      `it("a", () => {}); it("b", () => process.exit(0)); it("c", () => {});`,
+      { passed: 1, failed: 1, skipped: 0 },
+      "ended with exit code 0",
+    ],
+    ["is left with .only has failed", `it.only("a", () => {});`, { passed: 0, failed: 1, skipped: 0 }, "only"],
+    [
+      "breaks after its last test has failed",
+      `it("a", () => { setTimeout(() => { throw new Error("late"); }, 50); });`,
+      { passed: 1, failed: 1, skipped: 0 },
+      "late",
+    ],
+  ] as const) {
+    it(what, async () => {
+      const result = await run(source);
+      expect(result).to.include(counts);
+      expect(result.output).to.include(output);
+    });
+  }
+
+  it("takes too long is ended, and says in which test and with what open", async () => {
+    const source = `it("waits", function () { this.timeout(0); return new Promise((end) => setTimeout(end, 1e6)); });`;
+    const result = await run(source, { timeoutSeconds: 1 });
+    expect(result).to.include({ passed: 0, failed: 1 });
+    expect(result.output).to.include("took more than 1 s, in: waits").and.to.include("Timeout");
+  });
+
+  it("leaves a server open is ended, and says so", async () => {
+    const source = `import { createServer } from "node:net"; it("listens", () => { createServer().listen(0); });`;
+    const result = await run(source, { timeoutSeconds: 2 });
+    expect(result).to.include({ passed: 1, failed: 1 });
+    expect(result.output).to.include("TCPServerWrap");
+  });
+
+  it("leaves a process behind takes it along", async () => {
+    const source = `
+      import { spawn } from "node:child_process";
+      it("starts", () => { const { pid } = spawn("sleep", ["60"], { stdio: "ignore" }).unref() ?? {}; });
+      it("tells", () => { const child = spawn("sleep", ["60"], { stdio: "ignore" }); child.unref(); console.log("pid " + child.pid); });`;
+    const { passed, output } = await run(source);
+    expect(passed).to.equal(2);
+    const pid = Number(/pid (\d+)/.exec(output)?.[1]);
+    expect(() => process.kill(pid, 0)).to.throw("ESRCH");
+  });
+
+  it("is interrupted ends at once", async () => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 100);
+    const source = `it("waits", function () { this.timeout(0); return new Promise((end) => setTimeout(end, 1e6)); });`;
+    const { failed, seconds } = await run(source, { signal: controller.signal });
+    expect(failed).to.equal(1);
+    expect(seconds).to.be.below(5);
+  });
+});
