@@ -49,20 +49,31 @@ export class ServedModel {
     return this.#batcher.submit(job);
   }
 
-  /** One prediction for each row. A model that takes one row a run gets them one by one. */
+  /** One prediction for each row. The parts of a long request are run one by one, so that others get their turn between. */
   async predict(job: Job): Promise<Prediction[]> {
-    const jobs = this.model.batchable ? [job] : singleRows(job);
-    const runs = await Promise.all(jobs.map((part) => this.#batcher.submit(part)));
-    return runs.flatMap(({ outputs, firstRow }, index) =>
-      Array.from({ length: jobs[index]?.rows ?? 0 }, (_, row) => this.model.answers.read(outputs, firstRow + row)),
-    );
+    const predictions: Prediction[] = [];
+    for (const part of parts(job, this.model.batchable ? PART_ROWS : 1)) {
+      const { outputs, firstRow } = await this.#batcher.submit(part);
+      for (let row = 0; row < part.rows; row += 1) predictions.push(this.model.answers.read(outputs, firstRow + row));
+    }
+    return predictions;
   }
 }
 
-function singleRows({ rows, inputs, dims }: Job): Job[] {
-  return Array.from({ length: rows }, (_, row) => ({
-    rows: 1,
-    inputs: inputs.map((values) => values.slice((row * values.length) / rows, ((row + 1) * values.length) / rows)),
-    dims: dims.map((sizes) => [1, ...sizes.slice(1)]),
-  }));
+/** Some milliseconds of most models' time: a run blocks the process. */
+const PART_ROWS = 1024;
+
+/** The job itself, or jobs of at most `maxRows` of its rows. */
+function parts(job: Job, maxRows: number): readonly Job[] {
+  const { rows, inputs, dims } = job;
+  if (rows <= maxRows) return [job];
+  return Array.from({ length: Math.ceil(rows / maxRows) }, (_, index) => {
+    const first = index * maxRows;
+    const last = Math.min(first + maxRows, rows);
+    return {
+      rows: last - first,
+      inputs: inputs.map((values) => values.slice((first * values.length) / rows, (last * values.length) / rows)),
+      dims: dims.map((sizes) => [last - first, ...sizes.slice(1)]),
+    };
+  });
 }

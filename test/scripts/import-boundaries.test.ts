@@ -50,8 +50,6 @@ describe("The import check", () => {
     it(`refuses in ${path}: ${source}`, async () => {
       const { status, stderr } = await check(path, source);
       expect(status).to.equal(1);
-      expect(stderr)
-        .to.match(new RegExp(`^${path}:1: imports \\S+: `))
-        .or.to.include("package.json");
+      expect(stderr).to.match(new RegExp(`^${path}:1: imports \\S+[:,]? `));
     });
 });

@@ -17,6 +17,8 @@ export async function startLocalKubelet(kubeconfig: string): Promise<{ pid: numb
     "64",
     "--memory",
     "256Gi",
+    "--longest-pre-stop",
+    "1",
   ];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));

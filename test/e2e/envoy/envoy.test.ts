@@ -1,4 +1,6 @@
 import { expect } from "chai";
+import { once } from "node:events";
+import { Agent, get, type IncomingMessage } from "node:http";
 import { pino } from "pino";
 import { request } from "undici";
 import { startRouter, type Router } from "../../../local/router/router.ts";
@@ -219,6 +221,38 @@ describe("Envoy and the local router, given the same config", function () {
       expect(failures.length, failures.slice(0, 20).join("\n")).to.be.at.most(CONNECTIONS);
     });
   }
+
+  it("ask another pod, at once, when one refuses the connection", async () => {
+    for (const [port, status] of [
+      [ports.traffic, envoyStatus],
+      [router.traffic.port, localStatus],
+    ] as const) {
+      const doomed = await anotherBackend("v1");
+      await shiftTo({ split: EIGHTY_TWENTY, pods: { ...pods(), "v1-a": [backends.v1, doomed] } });
+      await doomed.stop();
+      expect((await status()).healthyHosts.get("v1-a"), "no health check has noticed yet").to.equal(2);
+      for (let i = 0; i < 10; i++) {
+        const pinned = { method: "POST", headers: { [VERSION_HEADER]: "v1" }, body: `${i}` } as const;
+        const { statusCode, body } = await request(`http://127.0.0.1:${port}`, pinned);
+        expect([statusCode, await body.text()]).to.deep.equal([200, "v1"]);
+      }
+    }
+  });
+
+  it("let clients go within the preStop sleep: every connection in use is told to close", async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const started = performance.now();
+    const closing = async () => {
+      const sent = get(envoyOrigin(), { agent });
+      const [answer] = (await once(sent, "response")) as [IncomingMessage];
+      answer.resume();
+      await once(answer, "end");
+      return answer.headers.connection === "close";
+    };
+    await eventually("an answer says close", closing, 15_000);
+    expect(performance.now() - started).to.be.within(8_000, 13_000);
+    agent.destroy();
+  });
 
   it("keep the last good routes when new ones are broken", async () => {
     const { routesHash } = await envoyStatus();

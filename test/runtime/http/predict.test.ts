@@ -216,6 +216,17 @@ describe("POST /predict answers in the model's own terms:", () => {
     });
   });
 
+  describe("a request of many thousand rows", () => {
+    const serving = new Serving({ "model.onnx": graph("regressor") });
+
+    it("keeps their order", async () => {
+      const instances = Array.from({ length: 5000 }, (_, index) => ({ f0: index + 1, f1: 0, f2: 0 }));
+      const { json } = await serving.post("/predict", { instances });
+      const predictions = json["predictions"] as { prediction: number }[];
+      expect(predictions.map(({ prediction }) => Math.round(prediction))).to.deep.equal(instances.map(({ f0 }) => f0));
+    });
+  });
+
   describe("a classifier of words", () => {
     const serving = new Serving({
       "model.onnx": graph("three-words"),
@@ -282,6 +293,14 @@ describe("POST /predict answers in the model's own terms:", () => {
 
   describe("a model that takes one row a run", () => {
     const serving = new Serving({ "model.onnx": graph("one-row") });
+
+    it("still answers more rows than may wait for a run", async () => {
+      const { status, json } = await serving.post("/predict", {
+        instances: Array.from({ length: 1500 }, () => ({ f0: 1, f1: 1, f2: 1 })),
+      });
+      expect(status).to.equal(200);
+      expect(json["predictions"]).to.have.length(1500);
+    });
 
     it("still answers many rows, and many clients at once", async () => {
       const instances = [

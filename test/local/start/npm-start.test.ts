@@ -1,0 +1,160 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { request } from "undici";
+import { processIdentity } from "../../../local/process-identity.ts";
+
+const PROJECT = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** `npm start` as a process, without npm. */
+class Start {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  output = "";
+  private readonly changed = new Set<() => void>();
+
+  constructor(...args: string[]) {
+    this.child = spawn(process.execPath, [join(PROJECT, "local/main.ts"), ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        this.output += text;
+        for (const check of this.changed) check();
+      });
+    }
+    this.exited = once(this.child, "close").then(([code]) => code as number | null);
+  }
+
+  /** The output as soon as it contains `text`. @throws with all of it when the process ends before */
+  async says(text: string): Promise<string> {
+    const found = new Promise<void>((resolve) => {
+      const check = () => this.output.includes(text) && resolve();
+      this.changed.add(check);
+      check();
+    });
+    const ended = this.exited.then((code) => {
+      if (!this.output.includes(text)) throw new Error(`it ended (${code}) without saying "${text}":\n${this.output}`);
+    });
+    await Promise.race([found, ended]);
+    return this.output;
+  }
+
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    this.child.kill(signal);
+    return this.exited;
+  }
+}
+
+describe("npm start", function () {
+  this.timeout(40_000);
+  let folder: string;
+  let started: Start[];
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "slipway-start-"));
+    started = [];
+  });
+  afterEach(async () => {
+    for (const { child } of started) child.kill("SIGKILL");
+    await Promise.all(started.map(({ exited }) => exited));
+    for (const pid of pidsOf(folder)) process.kill(-pid, "SIGKILL"); // only after a failed test
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const start = (...args: string[]): Start => {
+    const process = new Start("--state", folder, ...args);
+    started.push(process);
+    return process;
+  };
+
+  it("serves the loan example, says so to a second start, and survives kill -9", async () => {
+    const first = start();
+    const story = await first.says("Ctrl-C stops everything.");
+    expect(await asPrinted(story)).to.include({ prediction: "approved" });
+    expect(story).to.match(/-H 'x-user-id: \w+'/);
+
+    const second = start();
+    expect(await second.exited).to.equal(1);
+    const { url } = curlOf(story);
+    expect(second.output).to.match(
+      new RegExp(`^Slipway runs already at ${url} \\(process ${first.child.pid}\\)[^\n]*\n$`),
+    );
+
+    const before = pidsOf(folder);
+    expect(before).to.have.length.of.at.least(7, "operator, four runtimes, two routers");
+    await first.end("SIGKILL");
+
+    const again = start();
+    expect(await asPrinted(await again.says("Ctrl-C stops everything."))).to.include({ prediction: "approved" });
+    for (const pid of before) expect(pidsOf(folder)).not.to.include(pid);
+
+    const last = pidsOf(folder);
+    expect(await again.end("SIGINT")).to.equal(0);
+    expect(last.filter((pid) => processIdentity(pid) !== undefined)).to.deep.equal([]);
+    expect(existsSync(join(folder, "instance.json"))).to.equal(false);
+  });
+
+  it("serves a folder of one's own, with a curl line made from its golden rows", async () => {
+    const model = join(folder, "My Model_2");
+    cpSync(join(PROJECT, "examples/loan/2.0.0"), model, { recursive: true });
+    const own = start(model);
+    const story = await own.says("Ctrl-C stops everything.");
+    expect(story).to.contain("my-model-2 answers at http://127.0.0.1:");
+    expect(await asPrinted(story)).to.include({ prediction: "approved", model_version: "2.0.0" });
+    expect(await own.end("SIGINT")).to.equal(0);
+  });
+
+  it("says at once why a folder cannot be served, and ends", async () => {
+    const model = join(folder, "broken");
+    mkdirSync(model);
+    writeFileSync(join(model, "model.onnx"), "no protobuf");
+    const broken = start(model);
+    expect(await broken.exited).to.equal(1);
+    expect(broken.output).to.contain("broken cannot be served. InvalidModel: ");
+  });
+
+  it("asks for a folder that exists", async () => {
+    const none = start(join(folder, "nowhere"));
+    expect(await none.exited).to.equal(1);
+    expect(none.output).to.equal(`There is no ${join(folder, "nowhere")}: give a folder that holds a model.onnx.\n`);
+  });
+
+  it("refuses a port that was asked for and is in use, in one sentence", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const refused = start("--port", String(port));
+    expect(await refused.exited).to.equal(1);
+    server.close();
+    expect(refused.output).to.match(new RegExp(`^Port ${port} is in use: [^\n]*\n$`));
+  });
+});
+
+function curlOf(story: string): { url: string; path: string; headers: Record<string, string>; body: string } {
+  const [, url = "", path = "", rest = "", body = ""] =
+    /curl -s (http:\/\/127\.0\.0\.1:\d+)(\S+) (.*) -d '(.*)'\n/.exec(story) ?? [];
+  const headers = [...rest.matchAll(/-H '([\w-]+): ([^']*)'/g)].map(([, name = "", value = ""]) => [name, value]);
+  return { url, path, headers: Object.fromEntries(headers) as Record<string, string>, body };
+}
+
+/** What the printed curl line answers. (This machine may have no curl.) */
+async function asPrinted(story: string): Promise<object> {
+  const { url, path, headers, body } = curlOf(story);
+  const answer = await request(url + path, { method: "POST", headers, body });
+  expect(answer.statusCode).to.equal(200);
+  return (await answer.body.json()) as object;
+}
+
+/** The processes that the state folder says are running. */
+function pidsOf(folder: string): number[] {
+  return ["processes.json", "kubelet/processes.json"]
+    .map((file) => join(folder, file))
+    .filter((file) => existsSync(file))
+    .flatMap((file) => JSON.parse(readFileSync(file, "utf8")) as { pid: number; identity: string }[])
+    .filter(({ pid, identity }) => processIdentity(pid) === identity)
+    .map(({ pid }) => pid);
+}

@@ -1,0 +1,116 @@
+import { expect } from "chai";
+import * as fc from "fast-check";
+import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
+import type { Serving } from "../../../operator/api/serving.ts";
+import { childNames } from "../../../operator/api/names.ts";
+import { desiredRevisions, overlay } from "../../../operator/plan/revision.ts";
+import { validModelDeployment } from "../../support/operator/model-deployment.ts";
+
+const spec: ModelDeploymentSpec = {
+  versions: [
+    {
+      name: "v1",
+      weight: 80,
+      source: { uri: "s3://models/loan/1/", secretRef: { name: "s3" } },
+      serving: { env: [{ name: "THREADS", value: "2" }] },
+    },
+    { name: "v2", weight: 20, source: { uri: "s3://models/loan/2/" } },
+  ],
+  serving: {
+    replicas: 3,
+    resources: { requests: { cpu: "1", memory: "2Gi" }, limits: { memory: "4Gi" } },
+    probes: { initialDelaySeconds: 30 },
+  },
+};
+
+const [v1, v2] = spec.versions ?? [];
+if (v1 === undefined || v2 === undefined) throw new Error("the example has two versions");
+
+const idOf = (given: ModelDeploymentSpec, name = "loan"): string | undefined =>
+  desiredRevisions(validModelDeployment(given, { name }))[0]?.id;
+
+describe("a revision's id", () => {
+  const same: [what: string, spec: ModelDeploymentSpec][] = [
+    ["replicas change", { ...spec, serving: { ...spec.serving, replicas: 9 } }],
+    ["autoscaling replaces replicas", { ...spec, versions: [{ ...v1, serving: { ...v1.serving, autoscaling: { maxReplicas: 4 } } }, v2] }],
+    ["weights change", { ...spec, versions: [{ ...v1, weight: 10 }, { ...v2, weight: 90 }] }],
+    ["another version changes", { ...spec, versions: [v1, { ...v2, source: { uri: "s3://models/loan/3/" } }] }],
+    ["versions change places", { ...spec, versions: [v1, v2].toReversed() }],
+    ["traffic settings change", { ...spec, traffic: { sticky: { header: "x-user-id" } } }],
+    ["keys are written in another order", { ...spec, versions: [{ ...v1, source: { secretRef: { name: "s3" }, uri: v1.source.uri } }, v2] }],
+    ["an empty object is written out", { ...spec, serving: { ...spec.serving, probes: { ...spec.serving?.probes, readiness: {} } } }],
+    [
+      "fields move from spec.serving to the version",
+      { versions: [{ ...v1, serving: { ...spec.serving, ...v1.serving } }, v2] },
+    ],
+  ];
+  for (const [what, changed] of same)
+    it(`stays when ${what}`, () => {
+      const ids = desiredRevisions(validModelDeployment(changed)).map(({ id }) => id);
+      expect(ids).to.include(idOf(spec));
+    });
+
+  const different: [what: string, spec: ModelDeploymentSpec][] = [
+    ["the artifact", { ...spec, versions: [{ ...v1, source: { ...v1.source, uri: "s3://models/loan/1b/" } }, v2] }],
+    ["the digest", { ...spec, versions: [{ ...v1, source: { ...v1.source, sha256: "0".repeat(64) } }, v2] }],
+    ["the credentials' Secret", { ...spec, versions: [{ ...v1, source: { uri: v1.source.uri } }, v2] }],
+    ["a variable", { ...spec, versions: [{ ...v1, serving: { env: [{ name: "THREADS", value: "4" }] } }, v2] }],
+    ["a memory limit", { ...spec, serving: { ...spec.serving, resources: { limits: { memory: "8Gi" } } } }],
+    ["a probe", { ...spec, serving: { ...spec.serving, probes: { initialDelaySeconds: 31 } } }],
+  ];
+  for (const [what, changed] of different)
+    it(`changes with ${what}`, () => expect(idOf(changed)).to.not.equal(idOf(spec)));
+
+  it("is the version's name and eight characters that spell no word", () =>
+    expect(idOf(spec)).to.match(/^v1-[bcdfghjklmnpqrstvwxz2456789]{8}$/));
+
+  const label = (longest: number, first: string) =>
+    fc.stringMatching(new RegExp(`^[${first}]([-a-z0-9]{0,${longest - 2}}[a-z0-9])?$`));
+  const objects = fc.record({ name: label(38, "a-z"), version: label(14, "a-z0-9") });
+
+  it("makes child names that fit a DNS label and are different for different objects and versions", () =>
+    fc.assert(
+      fc.property(fc.uniqueArray(objects, { selector: ({ name, version }) => `${name}/${version}`, minLength: 2 }), (list) => {
+        const names = list.map(({ name, version }) => {
+          const md = validModelDeployment({ versions: [{ name: version, source: { uri: "file:///model" } }] }, { name });
+          return childNames.revision(name, desiredRevisions(md)[0]?.id ?? "");
+        });
+        expect(new Set(names).size).to.equal(names.length);
+        for (const child of names) expect(child).to.match(/^[a-z]([-a-z0-9]{0,61}[a-z0-9])$/);
+      }),
+    ));
+
+  it("tells object a with version b-c from object a-b with version c", () => {
+    const child = (name: string, version: string) =>
+      childNames.revision(name, idOf({ versions: [{ name: version, source: { uri: "file:///m" } }] }, name) ?? "");
+    expect(child("a", "b-c")).to.not.equal(child("a-b", "c"));
+  });
+});
+
+describe("overlay", () => {
+  const table: [title: string, base: Serving, over: Serving, result: Serving][] = [
+    ["keeps what the version does not say", { replicas: 3, probes: { periodSeconds: 5 } }, {}, { replicas: 3, probes: { periodSeconds: 5, readiness: {}, liveness: {}, startup: {} } }],
+    ["lets the version's replicas replace autoscaling", { autoscaling: { maxReplicas: 5 } }, { replicas: 2 }, { replicas: 2 }],
+    ["lets the version's autoscaling replace replicas", { replicas: 2 }, { autoscaling: { maxReplicas: 5 } }, { autoscaling: { maxReplicas: 5 } }],
+    [
+      "merges autoscaling",
+      { autoscaling: { minReplicas: 2, maxReplicas: 10, targetCPUUtilizationPercentage: 70 } },
+      { autoscaling: { maxReplicas: 3 } },
+      { autoscaling: { minReplicas: 2, maxReplicas: 3, targetCPUUtilizationPercentage: 70 } },
+    ],
+    [
+      "merges resources",
+      { resources: { requests: { cpu: 1 }, limits: { memory: "4Gi" } } },
+      { resources: { limits: { memory: "2Gi" } } },
+      { resources: { requests: { cpu: 1 }, limits: { memory: "2Gi" } } },
+    ],
+    [
+      "merges variables by name",
+      { env: [{ name: "A", value: "1" }, { name: "B", value: "1" }] },
+      { env: [{ name: "B", value: "2" }, { name: "C", value: "2" }] },
+      { env: [{ name: "A", value: "1" }, { name: "B", value: "2" }, { name: "C", value: "2" }] },
+    ],
+  ];
+  for (const [title, base, over, result] of table)
+    it(title, () => expect(overlay(base, over)).to.deep.equal(result));
+});
