@@ -78,6 +78,11 @@ export function objectsAt(value: unknown, field: string): JsonObject[] {
   return listAt(value, field).filter(isObject);
 }
 
+/** A scalar as text; anything else as JSON. */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? "");
+}
+
 /** A deep copy of JSON data; much faster than structuredClone for the small objects of an API server. */
 export function copyJson<T>(value: T): T {
   if (Array.isArray(value)) return value.map(copyJson) as T;

@@ -56,10 +56,15 @@ export class ClusterClient {
     this.headers = headers;
   }
 
+  /** To a server of plain HTTP that asks nobody who they are, as the embedded one. */
+  static plain(server: string): ClusterClient {
+    return new ClusterClient(server, new Agent(), {});
+  }
+
   static async connect(kubeConfig: KubeConfig): Promise<ClusterClient> {
     const server = kubeConfig.getCurrentCluster()?.server.replace(/\/$/, "");
     if (server === undefined) throw new Error("the kubeconfig names no cluster: set its current-context");
-    if (server.startsWith("http:")) return new ClusterClient(server, new Agent(), {});
+    if (server.startsWith("http:")) return ClusterClient.plain(server);
 
     const options: RequestOptions = {};
     await kubeConfig.applyToHTTPSOptions(options);

@@ -79,7 +79,12 @@ class GarbageCollector {
   private async exists(owner: OwnerReference, namespace: string | undefined): Promise<boolean> {
     if (this.entries.has(owner.uid)) return true;
     const resource = this.all.find(owner.apiVersion, owner.kind);
-    if (resource === undefined) return true; // an unknown kind may be served again: nothing is deleted on a guess
+    if (resource === undefined) {
+      // Discovery may be behind: nothing is deleted on a guess, and the loop tries again.
+      throw new Error(
+        `looking for the owner ${owner.kind} ${owner.name}: the server does not serve ${owner.apiVersion}`,
+      );
+    }
     try {
       const path = pathOf(resource, resource.namespaced ? namespace : undefined, owner.name);
       const found = await this.context.client.request<KubeObject>("GET", path);

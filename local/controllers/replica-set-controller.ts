@@ -191,6 +191,6 @@ function leastWanted(pods: readonly Pod[]): Pod[] {
     if (pod.status?.phase !== "Running") return 1;
     return isReady(pod) ? 3 : 2;
   };
-  const born = (pod: Pod): string => String(pod.metadata.creationTimestamp ?? "");
+  const born = (pod: Pod): string => pod.metadata.creationTimestamp ?? "";
   return [...pods].sort((a, b) => rank(a) - rank(b) || born(b).localeCompare(born(a)));
 }

@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
-import { KubeConfig } from "@kubernetes/client-node";
 import type { Logger } from "pino";
 import { startApiServer } from "../api-server/server.ts";
 import { ClusterClient } from "../cluster/client.ts";
@@ -59,9 +58,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     mkdirSync(dirname(kubeconfig), { recursive: true });
     writeFileSync(kubeconfig, apiServer.kubeconfig());
 
-    const kubeConfig = new KubeConfig();
-    kubeConfig.loadFromString(apiServer.kubeconfig());
-    const client = await ClusterClient.connect(kubeConfig);
+    const client = ClusterClient.plain(apiServer.url);
     closing.defer(() => client.close());
     const controllers = await startControllers({ client, logger });
     closing.defer(() => controllers.close());

@@ -38,7 +38,7 @@ export async function start(
   const lock = InstanceLock.acquire(join(stateFolder, "instance.json"));
   try {
     if (config.port !== undefined) await checkPort(config.port);
-    if (config.reset) rmSync(join(stateFolder, "kubelet", "pods"), { recursive: true, force: true });
+    if (config.reset) forgetFormerRuns(config);
     const logger = pino(destination({ dest: join(stateFolder, "local.log"), append: false, sync: true }));
     const ledger = new ProcessLedger(join(stateFolder, "processes.json"));
     ledger.killLeftovers(logger);
@@ -46,6 +46,12 @@ export async function start(
   } finally {
     lock.release();
   }
+}
+
+/** All but the lists of processes: what a killed run left must still be found and ended. */
+function forgetFormerRuns({ stateFolder, kubeconfig }: StartConfig): void {
+  const left = ["kubelet/pods", "local.log", "operator.log"].map((name) => join(stateFolder, name));
+  for (const path of [...left, kubeconfig]) rmSync(path, { recursive: true, force: true });
 }
 
 interface System {

@@ -90,10 +90,16 @@ export const spec = z
       .describe("While true the operator changes nothing that belongs to this object; what serves goes on serving."),
   })
   .meta(
-    rules({
-      rule: "has(self.versions) != has(self.source)",
-      message: "set either versions or source",
-    }),
+    rules(
+      {
+        rule: "has(self.versions) != has(self.source)",
+        message: "set either versions or source",
+      },
+      {
+        rule: `!has(self.serving) || !has(self.serving.autoscaling) || !has(self.serving.autoscaling.minReplicas) || !has(self.versions) || self.versions.all(v, !has(v.serving) || !has(v.serving.autoscaling) || has(v.serving.autoscaling.minReplicas) || v.serving.autoscaling.maxReplicas >= self.serving.autoscaling.minReplicas)`,
+        message: "a version's maxReplicas must not be less than the minReplicas that it takes from spec.serving",
+      },
+    ),
   )
   .describe("What should be served.");
 

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { MAX_NAME_LENGTH, NAME_PATTERN, spec } from "./model-deployment.ts";
 import type { ModelDeploymentSpec, VersionSpec } from "./model-deployment.ts";
+import { RESERVED_VARIABLES } from "./serving.ts";
+import type { EnvironmentVariable } from "./serving.ts";
 
 const valid = Symbol("valid");
 
@@ -81,8 +83,13 @@ function specProblems(given: ModelDeploymentSpec): Problem[] {
   const sum = versions.reduce((total, { weight = 0 }) => total + weight, 0);
   if (versions.some(({ weight }) => weight !== undefined) && sum !== 100)
     refuse("spec.versions", `the weights must sum to 100, they sum to ${sum}`);
-  if (new Set(versions.map(({ name }) => name)).size !== versions.length)
-    refuse("spec.versions", "each name may stand once");
+  if (namesRepeat(versions)) refuse("spec.versions", "each name may stand once");
+  const { minReplicas = 1 } = serving?.autoscaling ?? {};
+  const tooSmall = versions
+    .flatMap((version) => version.serving?.autoscaling ?? [])
+    .some((own) => own.minReplicas === undefined && own.maxReplicas < minReplicas);
+  if (tooSmall)
+    refuse("spec", "a version's maxReplicas must not be less than the minReplicas that it takes from spec.serving");
   for (const [index, version] of versions.entries()) {
     if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(version.name))
       refuse(`spec.versions[${index}].name`, "must be a DNS label: lower-case letters, digits and hyphens");
@@ -99,16 +106,32 @@ function servingProblems(field: string, serving: ModelDeploymentSpec["serving"])
   const problems: Problem[] = [];
   const { replicas, autoscaling, env = [] } = serving;
   if (replicas !== undefined && autoscaling !== undefined)
-    problems.push({ field, message: "set replicas or autoscaling, not both" });
+    problems.push({ field: `${field}.autoscaling`, message: "set replicas or autoscaling, not both" });
   if (autoscaling !== undefined && (autoscaling.minReplicas ?? 1) > autoscaling.maxReplicas)
     problems.push({
       field: `${field}.autoscaling.minReplicas`,
       message: "minReplicas must not be more than maxReplicas",
     });
-  for (const [index, variable] of env.entries())
-    if (variable.value !== undefined && variable.valueFrom !== undefined)
-      problems.push({ field: `${field}.env[${index}]`, message: "set value or valueFrom, not both" });
+  if (namesRepeat(env)) problems.push({ field: `${field}.env`, message: "each name may stand once" });
+  return [...problems, ...env.flatMap((variable, index) => variableProblems(`${field}.env[${index}]`, variable))];
+}
+
+function variableProblems(field: string, { name, value, valueFrom }: EnvironmentVariable): Problem[] {
+  const problems: Problem[] = [];
+  if (RESERVED_VARIABLES.some((reserved) => reserved === name))
+    problems.push({ field: `${field}.name`, message: "is set by the operator; choose another name" });
+  if (value !== undefined && valueFrom !== undefined)
+    problems.push({ field, message: "set value or valueFrom, not both" });
+  if (valueFrom !== undefined && Object.keys(valueFrom).length !== 1)
+    problems.push({
+      field: `${field}.valueFrom`,
+      message: "set exactly one of secretKeyRef, configMapKeyRef, fieldRef",
+    });
   return problems;
+}
+
+function namesRepeat(items: readonly { readonly name: string }[]): boolean {
+  return new Set(items.map(({ name }) => name)).size !== items.length;
 }
 
 function sourceProblems(field: string, { uri, secretRef }: VersionSpec["source"]): Problem[] {
@@ -120,6 +143,11 @@ function sourceProblems(field: string, { uri, secretRef }: VersionSpec["source"]
     });
   if (uri.startsWith("configmap:") && !/^configmap:\/\/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(uri))
     problems.push({ field: `${field}.uri`, message: "configmap:// is followed by the name of one ConfigMap" });
+  if (/^[a-z0-9]+:\/\/[^/]*@/.test(uri))
+    problems.push({
+      field: `${field}.uri`,
+      message: "credentials do not belong into the uri; put them into a Secret and name it in secretRef",
+    });
   if (secretRef !== undefined && !/^(s3|https):/.test(uri))
     problems.push({ field: `${field}.secretRef`, message: "is used with s3:// and https:// only" });
   return problems;

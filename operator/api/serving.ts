@@ -53,7 +53,8 @@ const keyRef = (what: string) =>
     optional: z.boolean().exactOptional().describe("Whether the pod starts without it."),
   });
 
-const reserved = Object.values(RUNTIME_ENV);
+/** The operator sets these; a variable of the user by such a name would be set twice. */
+export const RESERVED_VARIABLES = Object.values(RUNTIME_ENV);
 
 const environmentVariable = z
   .strictObject({
@@ -63,7 +64,7 @@ const environmentVariable = z
       .max(128)
       .meta(
         rules({
-          rule: `!(self in [${reserved.map((name) => `'${name}'`).join(", ")}])`,
+          rule: `!(self in [${RESERVED_VARIABLES.map((name) => `'${name}'`).join(", ")}])`,
           message: "is set by the operator; choose another name",
         }),
       )

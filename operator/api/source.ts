@@ -28,7 +28,7 @@ export const source = z
             message: "configmap:// is followed by the name of one ConfigMap in the object's namespace, nothing else",
           },
           {
-            rule: "!self.startsWith('file://') || self.startsWith('file:///')",
+            rule: "!self.startsWith('file://') || self.matches('^file:///.')",
             message: "file:// needs an absolute path: file:///models/loan",
           },
           {

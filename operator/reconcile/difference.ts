@@ -18,13 +18,14 @@ export function needsApply(desired: KubeObject, observed: KubeObject): boolean {
   return !includes(observed, desired);
 }
 
-/** Keys by which server-side apply tells the items of a list apart, in the lists that we write. */
-const MERGE_KEYS = ["name", "uid", "containerPort", "port", "mountPath", "topologyKey", "type"] as const;
+/** Keys by which server-side apply tells the items of a list apart, in the lists that we write; others it takes whole. */
+const MERGE_KEYS = ["name", "uid", "containerPort", "port", "mountPath", "topologyKey"] as const;
 
 function includes(observed: unknown, desired: unknown): boolean {
+  if (observed === undefined && isLeftOut(desired)) return true;
   if (Array.isArray(desired)) return Array.isArray(observed) && includesItems(observed, desired);
   if (typeof desired !== "object" || desired === null) return observed === desired;
-  if (typeof observed !== "object" || observed === null) return isEmpty(desired) && observed === undefined;
+  if (typeof observed !== "object" || observed === null) return false;
   return Object.entries(desired).every(
     ([field, value]) => value === undefined || includes((observed as Record<string, unknown>)[field], value),
   );
@@ -44,6 +45,7 @@ function valueOf(item: unknown, key: string): unknown {
   return typeof item === "object" && item !== null ? (item as Record<string, unknown>)[key] : undefined;
 }
 
-function isEmpty(value: object): boolean {
-  return Object.keys(value).length === 0;
+/** The API server leaves out what says the same as nothing: a variable's empty value, a delay of 0, an empty object. */
+function isLeftOut(value: unknown): boolean {
+  return value === "" || value === 0 || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
 }

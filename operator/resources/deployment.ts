@@ -66,7 +66,7 @@ function container(md: ValidModelDeployment, revision: PlannedRevision): V1Conta
     name: "runtime",
     image,
     ports: [{ name: "http", containerPort: HTTP_PORT, protocol: "TCP" }],
-    env: [...contractEnvironment(md, revision), ...credentials(source), ...(serving.env ?? []).map(passedOn)],
+    env: environment(md, revision),
     ...(serving.resources && { resources: canonicalResources(serving.resources) }),
     ...containerProbes(serving.probes),
     lifecycle: { preStop: { sleep: { seconds: PRE_STOP_SECONDS } } },
@@ -81,6 +81,14 @@ function container(md: ValidModelDeployment, revision: PlannedRevision): V1Conta
         : [{ name: "model", mountPath: `${CONFIG_MAP_ROOT}/${configMap}`, readOnly: true }]),
     ],
   };
+}
+
+/** The user's own variable comes before the Secret's of the same name: the API server takes each name once. */
+function environment(md: ValidModelDeployment, revision: PlannedRevision): V1EnvVar[] {
+  const own = (revision.serving.env ?? []).map(passedOn);
+  const given = new Set(own.map(({ name }) => name));
+  const fromSecret = credentials(revision.source).filter(({ name }) => !given.has(name));
+  return [...contractEnvironment(md, revision), ...fromSecret, ...own];
 }
 
 function contractEnvironment({ name }: ValidModelDeployment, { id, version, source }: PlannedRevision): V1EnvVar[] {

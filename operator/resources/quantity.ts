@@ -31,12 +31,11 @@ function decimalExponent(suffix: string): number {
   return [...DECIMAL_SUFFIXES].find(([, name]) => name === suffix)?.[0] ?? 0;
 }
 
-/** `digits / 10^decimals * 1024^power`: with the largest binary suffix that leaves an integer; rounded up to whole units. */
+/** `digits / 10^decimals * 1024^power`: with the largest binary suffix that leaves an integer, else in thousandths. */
 function binaryQuantity(digits: bigint, decimals: number, power: number): string {
-  const divisor = 10n ** BigInt(decimals);
-  const bytes = (digits * 1024n ** BigInt(power) * 1000n) / divisor;
-  if (bytes % 1000n !== 0n) return decimalQuantity(bytes, -3, false);
-  let units = bytes / 1000n;
+  const thousandths = quotientRoundedUp(digits * 1024n ** BigInt(power) * 1000n, 10n ** BigInt(decimals));
+  if (thousandths % 1000n !== 0n) return decimalQuantity(thousandths, -3, false);
+  let units = thousandths / 1000n;
   let suffix = 0;
   while (units % 1024n === 0n && suffix < BINARY_SUFFIXES.length - 1) {
     units /= 1024n;
@@ -45,15 +44,20 @@ function binaryQuantity(digits: bigint, decimals: number, power: number): string
   return `${units}${BINARY_SUFFIXES[suffix] ?? ""}`;
 }
 
-/** `digits * 10^exponent`: with the largest suffix (or exponent of three) that leaves an integer. */
+/** `digits * 10^exponent`: with the largest suffix (or exponent of three) that leaves an integer; rounded up to thousandths. */
 function decimalQuantity(digits: bigint, exponent: number, asExponent: boolean): string {
-  let [units, scale] = [digits, exponent];
+  let [units, scale] =
+    exponent < -3 ? [quotientRoundedUp(digits, 10n ** BigInt(-3 - exponent)), -3] : [digits, exponent];
   while (units % 10n === 0n) {
     units /= 10n;
     scale += 1;
   }
-  const target = Math.max(-9, Math.min(18, Math.floor(scale / 3) * 3));
+  const target = Math.min(18, Math.floor(scale / 3) * 3);
   units *= 10n ** BigInt(Math.max(0, scale - target));
   if (asExponent) return target === 0 ? `${units}` : `${units}e${target}`;
   return `${units}${DECIMAL_SUFFIXES.get(target) ?? ""}`;
+}
+
+function quotientRoundedUp(dividend: bigint, divisor: bigint): bigint {
+  return (dividend + divisor - 1n) / divisor;
 }

@@ -67,8 +67,14 @@ export function sharesOf(split: Split): Map<string, number> {
 
 /** How many of the 10,000 buckets belong to different revisions in the two splits. */
 export function movedBuckets(before: Split, after: Split): number {
-  const old = owners(before);
-  return owners(after).filter((revision, bucket) => revision !== old[bucket]).length;
+  const borders = [...new Set([...ends(before), ...ends(after)])].sort((a, b) => a - b);
+  let start = 0;
+  let moved = 0;
+  for (const end of borders) {
+    if (revisionAt(before, start) !== revisionAt(after, start)) moved += end - start;
+    start = end;
+  }
+  return moved;
 }
 
 /** @throws RangeError for a bucket outside 0..9,999 */
@@ -194,6 +200,8 @@ function held(pieces: readonly Piece[]): Map<string, number> {
   return buckets;
 }
 
-function owners(split: Split): string[] {
-  return split.flatMap(({ revision, buckets }) => Array.from<string>({ length: buckets }).fill(revision));
+/** The first bucket behind each interval. */
+function ends(split: Split): number[] {
+  let end = 0;
+  return split.map(({ buckets }) => (end += buckets));
 }

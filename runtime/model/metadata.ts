@@ -22,10 +22,13 @@ const FEATURE = z.union(
   { error: 'expected a name or {"name", "type", "nullable"} with type number, integer, string or boolean' },
 );
 
-/** `metadata.json`. Everything is optional, and keys that it does not know are kept for /model/info. */
+/** `metadata.json`. Everything is optional, null is absent, and keys that it does not know are kept for /model/info. */
 const METADATA = z.looseObject({
   model_type: z.string().optional(),
-  version: z.string().min(1).max(128).optional(),
+  version: z
+    .union([z.string().min(1).max(128), z.number()])
+    .transform(String) // MLflow's versions are numbers
+    .optional(),
   features: z
     .array(FEATURE)
     .min(1)
@@ -72,12 +75,18 @@ function parseMetadata(text: string, source: string): Metadata {
       cause,
     });
   }
-  const parsed = METADATA.safeParse(json);
+  const parsed = METADATA.safeParse(withoutNulls(json));
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues
     .slice(0, 5)
     .map(({ path, message }) => `${path.join(".") || "the document"}: ${message}`);
   throw new LoadError("InvalidModel", `loading ${source}: metadata.json: ${problems.join("; ")}`);
+}
+
+/** Python writes None as null. */
+function withoutNulls(json: unknown): unknown {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return json;
+  return Object.fromEntries(Object.entries(json).filter(([, value]) => value !== null));
 }
 
 function nameOf(feature: z.infer<typeof FEATURE>): string {

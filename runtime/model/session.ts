@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 
+import "./no-telemetry.ts";
 import { InferenceSession } from "onnxruntime-node";
 
 import { LoadError } from "../load-error.ts";

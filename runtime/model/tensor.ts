@@ -1,3 +1,4 @@
+import "./no-telemetry.ts";
 import { Tensor } from "onnxruntime-node";
 
 /** The element types that a request or an answer can carry in JSON, by their Open Inference Protocol names. */

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 
 import { LoadError } from "../load-error.ts";
@@ -8,6 +9,23 @@ export interface CachedArtifact {
   readonly folder: string;
   readonly sha256: string;
   readonly bytes: number;
+}
+
+/** Names the machine too: pods that share a volume all call themselves process 1. */
+const STAGING = `download-${hostname()}-`;
+
+/** Whether this is the staging folder of a process that is no more. Ours cannot have one yet: it loads only once. */
+function isAbandoned(name: string): boolean {
+  const pid = name.startsWith(STAGING) ? Number(/^(\d+)-\w+$/.exec(name.slice(STAGING.length))?.[1]) : Number.NaN;
+  return Number.isInteger(pid) && (pid === process.pid || !isAlive(pid));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
 }
 
 /**
@@ -30,11 +48,12 @@ export class ArtifactCache {
     return files && { folder, sha256, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
   }
 
-  /** An empty folder to download into; only this user may read it. */
+  /** An empty folder to download into; only this user may read it. Those that killed processes left behind are removed. */
   async stage(): Promise<string> {
     try {
       await mkdir(join(this.#root, "sha256"), { recursive: true, mode: 0o700 });
-      return await mkdtemp(join(this.#root, "download-"));
+      for (const name of await readdir(this.#root)) if (isAbandoned(name)) await this.discard(join(this.#root, name));
+      return await mkdtemp(join(this.#root, `${STAGING}${process.pid}-`));
     } catch (cause) {
       throw new LoadError(
         "InvalidConfiguration",

@@ -17,14 +17,13 @@ export async function openFronts(kubeConfig: KubeConfig): Promise<Fronts> {
   const client = await ClusterClient.connect(kubeConfig);
   const view = new ClusterView(client, logger);
   await view.start();
-  const proxy = new ServiceProxy({ client, view, firstPort: 20_000, logger });
-  proxy.start();
+  const proxy = ServiceProxy.start({ client, view, firstPort: 20_000, logger });
   return {
     portOf: (namespace, name) =>
       eventually(() => {
-        const url = proxy.urlOf(namespace, name);
-        if (url === undefined) throw new Error(`Service ${namespace}/${name} is not reachable yet`);
-        return Number(new URL(url).port);
+        const address = proxy.addressOf(namespace, name);
+        if (address === undefined) throw new Error(`Service ${namespace}/${name} is not reachable yet`);
+        return address.port;
       }),
     close: async () => {
       await proxy.close();

@@ -2,6 +2,7 @@ import { timestamp, type KubeObject, type ManagedFieldsEntry } from "../objects.
 import {
   difference,
   emptySet,
+  fieldSet,
   fromFieldsV1,
   isEmpty,
   recursiveDifference,
@@ -46,7 +47,7 @@ const serverOwned = [
 
 /** The set without what the server owns, and without what this endpoint ignores (status on the main one, spec on /status). */
 export function ownable(fields: FieldSet, ignored: readonly (readonly string[])[]): FieldSet {
-  let owned = fields;
+  let owned = fieldSet(false, fields.children);
   for (const path of [...serverOwned, ...ignored]) owned = without(owned, path);
   const metadata = owned.children.get("f:metadata");
   return metadata?.member && metadata.children.size === 0 ? without(owned, ["f:metadata"]) : owned;

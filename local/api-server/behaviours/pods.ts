@@ -6,6 +6,7 @@ import {
   objectsAt,
   sameJson,
   stringAt,
+  textOf,
   type JsonObject,
   type KubeObject,
 } from "../objects.ts";
@@ -146,14 +147,14 @@ function resourceErrors(resources: JsonObject, at: string): FieldError[] {
   const limits = objectAt(resources, "limits");
   for (const [name, request] of Object.entries(objectAt(resources, "requests"))) {
     const limit = limits[name];
-    const wanted = parseQuantity(String(request));
-    const most = limit === undefined ? undefined : parseQuantity(String(limit));
+    const wanted = parseQuantity(textOf(request));
+    const most = limit === undefined ? undefined : parseQuantity(textOf(limit));
     if (wanted !== undefined && most !== undefined && wanted > most) {
       errors.push(
         invalidField(
           `${at}.requests`,
           String(request),
-          `must be less than or equal to ${name} limit of ${String(limit)}`,
+          `must be less than or equal to ${name} limit of ${textOf(limit)}`,
         ),
       );
     }

@@ -9,7 +9,7 @@ import {
   unsupportedMediaType,
 } from "../api-error.ts";
 import type { Cluster, WriteOptions } from "../cluster.ts";
-import { isObject, objectAt, stringAt, type JsonObject, type KubeObject } from "../objects.ts";
+import { isObject, objectAt, stringAt, textOf, type JsonObject, type KubeObject } from "../objects.ts";
 import { applyJsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMergePatch } from "../patch/strategic-merge-patch.ts";
@@ -99,14 +99,14 @@ function appliedConfiguration({ resource, namespace, name }: WriteTarget, body: 
   }
   if (apiVersion !== groupVersion(resource) || kind !== resource.kind) {
     throw badRequest(
-      `invalid object type: ${String(apiVersion).includes("/") ? "" : "/"}${String(apiVersion)}, Kind=${String(kind)}`,
+      `invalid object type: ${textOf(apiVersion).includes("/") ? "" : "/"}${textOf(apiVersion)}, Kind=${textOf(kind)}`,
     );
   }
   const metadata = objectAt(body, "metadata");
   if (metadata["managedFields"] !== undefined) throw badRequest("metadata.managedFields must be nil");
   if (metadata["name"] !== undefined && metadata["name"] !== name) {
     throw badRequest(
-      `the name of the object (${String(metadata["name"])}) does not match the name on the URL (${name})`,
+      `the name of the object (${textOf(metadata["name"])}) does not match the name on the URL (${name})`,
     );
   }
   const { value, unknown } = pruneUnknownFields(body, resource.schema);

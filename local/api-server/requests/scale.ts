@@ -79,7 +79,7 @@ function selectorText(selector: JsonObject): string {
   const expressions = objectsAt(selector, "matchExpressions").map((requirement) => {
     const key = stringAt(requirement, "key") ?? "";
     const values = `(${listAt(requirement, "values").map(String).join(",")})`;
-    switch (stringAt(requirement, "operator")) {
+    switch (stringAt(requirement, "operator") ?? "") {
       case "In":
         return `${key} in ${values}`;
       case "NotIn":

@@ -1,5 +1,5 @@
 import { ApiError, badRequest } from "../api-error.ts";
-import type { KubeObject } from "../objects.ts";
+import { textOf, type KubeObject } from "../objects.ts";
 import type { Resource } from "../resources/resource.ts";
 import { readJsonPath } from "../tables/json-path.ts";
 
@@ -78,5 +78,5 @@ function fieldText(object: KubeObject, field: string): string {
   const value = readJsonPath(object, `.${field === "source" ? "source.component" : field}`);
   if (value === undefined || value === null)
     return field === "spec.unschedulable" || field === "spec.hostNetwork" ? "false" : "";
-  return String(value as string);
+  return textOf(value);
 }

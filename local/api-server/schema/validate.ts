@@ -72,7 +72,7 @@ const integerRanges: Record<string, number> = { int32: 2 ** 31, int64: 2 ** 63 }
 
 function checkString(value: string, schema: Schema, path: string, errors: FieldError[]): void {
   const { minLength, maxLength, pattern, format } = schema;
-  const length = [...value].length;
+  const length = Array.from(value).length;
   if (maxLength !== undefined && length > maxLength) {
     errors.push({
       reason: "FieldValueTooLong",

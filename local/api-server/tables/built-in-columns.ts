@@ -1,4 +1,13 @@
-import { listAt, numberAt, objectAt, objectsAt, stringAt, type JsonObject, type KubeObject } from "../objects.ts";
+import {
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  stringAt,
+  textOf,
+  type JsonObject,
+  type KubeObject,
+} from "../objects.ts";
 import { age } from "./age.ts";
 import type { Cell, Column } from "./columns.ts";
 import { podReady, podRestarts, podStatus } from "./pod-status.ts";
@@ -215,7 +224,7 @@ function hpaValue(value: JsonObject): string {
   const utilization = numberAt(value, "averageUtilization");
   if (utilization !== undefined) return `${utilization}%`;
   const text = value["averageValue"] ?? value["value"];
-  return text === undefined ? "<unknown>" : String(text as string);
+  return text === undefined ? "<unknown>" : textOf(text);
 }
 
 const horizontalPodAutoscalers: Column[] = [
@@ -234,7 +243,7 @@ const horizontalPodAutoscalers: Column[] = [
 const budget =
   (field: string): Read =>
   (pdb) =>
-    String((spec(pdb)[field] ?? "N/A") as string | number);
+    textOf(spec(pdb)[field] ?? "N/A");
 
 const podDisruptionBudgets: Column[] = [
   name,

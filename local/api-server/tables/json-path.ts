@@ -15,7 +15,7 @@ export function readJsonPath(object: unknown, path: string): unknown {
 function parse(path: string): Step[] {
   const steps: Step[] = [];
   const pattern =
-    /\.([^.[\]]+(?:\\\.[^.[\]]+)*)|\[(\d+)\]|\[\*\]|\['([^']+)'\]|\[\?\(\s*@\.([^=!<>\s]+)\s*(==|!=)\s*["']?([^"')]*)["']?\s*\)\]/g;
+    /\.((?:\\.|[^.[\]\\])+)|\[(\d+)\]|\[\*\]|\['([^']+)'\]|\[\?\(\s*@\.([^=!<>\s]+)\s*(==|!=)\s*["']?([^"')]*)["']?\s*\)\]/g;
   for (const match of path.matchAll(pattern)) {
     const [text, field, index, quoted, filterPath, operator, value] = match;
     if (field !== undefined) steps.push({ field: field.replaceAll("\\.", ".") });

@@ -158,6 +158,22 @@ describe("Envoy and the local router, given the same config", function () {
     expect(Object.fromEntries(byLocal.healthyHosts)).to.deep.equal(Object.fromEntries(byEnvoy.healthyHosts));
   });
 
+  it("take the clusters of a revision that is not healthy, and report it healthy soon after it is", async () => {
+    const loading = await anotherBackend("v1");
+    loading.health = 503;
+    const traffic = { split: EIGHTY_TWENTY, pods: { ...pods(), "v1-b": [loading] } };
+    const { clusters } = await folders.envoy.writeTraffic(traffic);
+    await folders.local.writeTraffic(traffic);
+    const statuses = () => Promise.all([envoyStatus(), localStatus()]);
+    const haveClusters = async () =>
+      (await statuses()).every(({ clustersVersion }) => clustersVersion === clusters.version);
+    await eventually("both have the clusters", haveClusters);
+    const healthy = async () => (await statuses()).map(({ healthyHosts }) => healthyHosts.get("v1-b") ?? 0);
+    expect(await healthy()).to.deep.equal([0, 0]);
+    loading.health = 200;
+    await eventually("both call it healthy", async () => (await healthy()).every((count) => count === 1), 5_000);
+  });
+
   it("let nobody change anything through Envoy's status port", async () => {
     for (const path of [
       "/quitquitquit",

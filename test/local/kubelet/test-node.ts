@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { KubeConfig } from "@kubernetes/client-node";
 import { pino } from "pino";
 import { startApiServer, type ApiServer } from "../../../local/api-server/server.ts";
 import { ClusterClient } from "../../../local/cluster/client.ts";
@@ -33,9 +32,7 @@ export class TestNode {
 
   static async start(): Promise<TestNode> {
     const api = await startApiServer();
-    const kubeConfig = new KubeConfig();
-    kubeConfig.loadFromString(api.kubeconfig());
-    const client = await ClusterClient.connect(kubeConfig);
+    const client = ClusterClient.plain(api.url);
     const logger = pino({ level: "silent" });
     const view = new ClusterView(client, logger);
     await view.start();
@@ -130,10 +127,10 @@ interface PodParts {
 }
 
 /** For what no watch tells of: asks again until it holds. */
-export async function eventually(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5_000;
+export async function eventually(holds: () => Promise<boolean>, withinMs = 5_000): Promise<void> {
+  const deadline = Date.now() + withinMs;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error("it did not come to hold within 5 s");
+    if (Date.now() > deadline) throw new Error(`it did not come to hold within ${withinMs} ms`);
     await sleep(20);
   }
 }

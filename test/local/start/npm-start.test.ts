@@ -38,10 +38,8 @@ class Start {
       this.changed.add(check);
       check();
     });
-    const ended = this.exited.then((code) => {
-      if (!this.output.includes(text)) throw new Error(`it ended (${code}) without saying "${text}":\n${this.output}`);
-    });
-    await Promise.race([found, ended]);
+    await Promise.race([found, this.exited]);
+    if (!this.output.includes(text)) throw new Error(`it ended without saying "${text}":\n${this.output}`);
     return this.output;
   }
 
@@ -71,7 +69,7 @@ describe("npm start", function () {
     return process;
   };
 
-  it("serves the loan example, says so to a second start, and survives kill -9", async () => {
+  it("serves the loan example, tells a second start where, and starts after kill -9 with one's own folder", async () => {
     const first = start();
     const story = await first.says("Ctrl-C stops everything.");
     expect(await asPrinted(story)).to.include({ prediction: "approved" });
@@ -85,27 +83,22 @@ describe("npm start", function () {
     );
 
     const before = pidsOf(folder);
-    expect(before).to.have.length.of.at.least(7, "operator, four runtimes, two routers");
+    expect(before, "operator, four runtimes, two routers").to.have.lengthOf(7);
     await first.end("SIGKILL");
 
-    const again = start();
-    expect(await asPrinted(await again.says("Ctrl-C stops everything."))).to.include({ prediction: "approved" });
-    for (const pid of before) expect(pidsOf(folder)).not.to.include(pid);
-
-    const last = pidsOf(folder);
-    expect(await again.end("SIGINT")).to.equal(0);
-    expect(last.filter((pid) => processIdentity(pid) !== undefined)).to.deep.equal([]);
-    expect(existsSync(join(folder, "instance.json"))).to.equal(false);
-  });
-
-  it("serves a folder of one's own, with a curl line made from its golden rows", async () => {
     const model = join(folder, "My Model_2");
     cpSync(join(PROJECT, "examples/loan/2.0.0"), model, { recursive: true });
     const own = start(model);
-    const story = await own.says("Ctrl-C stops everything.");
-    expect(story).to.contain("my-model-2 answers at http://127.0.0.1:");
-    expect(await asPrinted(story)).to.include({ prediction: "approved", model_version: "2.0.0" });
+    const ownStory = await own.says("Ctrl-C stops everything.");
+    expect(ownStory).to.contain("my-model-2 answers at http://127.0.0.1:");
+    expect(await asPrinted(ownStory)).to.include({ prediction: "approved", model_version: "2.0.0" });
+    expect(before.filter((pid) => processIdentity(pid) !== undefined)).to.deep.equal([]);
+
+    const last = pidsOf(folder);
+    expect(last).to.have.lengthOf(2);
     expect(await own.end("SIGINT")).to.equal(0);
+    expect(last.filter((pid) => processIdentity(pid) !== undefined)).to.deep.equal([]);
+    expect(existsSync(join(folder, "instance.json"))).to.equal(false);
   });
 
   it("says at once why a folder cannot be served, and ends", async () => {

@@ -1,0 +1,200 @@
+import { readFileSync } from "node:fs";
+import type { KubernetesObject, V1Deployment, V1Service, V2HorizontalPodAutoscaler } from "@kubernetes/client-node";
+import { expect } from "chai";
+import { parse } from "yaml";
+import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
+import { planRollout } from "../../../operator/plan/plan-rollout.ts";
+import { desiredObjects } from "../../../operator/resources/desired-objects.ts";
+import { expectGolden } from "../../support/operator/golden.ts";
+import { validModelDeployment } from "../../support/operator/model-deployment.ts";
+import { SETTINGS } from "../../support/operator/simulated-cluster.ts";
+
+/** The children of an object that was just created. */
+function childrenOf(spec: ModelDeploymentSpec, name = "loan"): KubernetesObject[] {
+  const md = validModelDeployment(spec, { name });
+  const nothing = { record: undefined, revisions: new Map(), routers: { replicas: undefined, ready: [] } };
+  const now = Date.parse("2026-01-01T00:00:00Z");
+  return desiredObjects(md, planRollout(md, nothing, now, SETTINGS));
+}
+
+function child<T extends KubernetesObject>(children: readonly KubernetesObject[], kind: string): T {
+  const found = children.findLast((object) => object.kind === kind);
+  if (found === undefined) throw new Error(`there is no ${kind}`);
+  return found as T;
+}
+
+/** Envoy's config has tests of its own; here it would only make every change of it a change of these files. */
+function withoutEnvoyConfig(object: KubernetesObject): KubernetesObject {
+  const text = JSON.stringify(object, (key, value: unknown) =>
+    key === "data" || key === "serving.slipway.dev/bootstrap" ? undefined : value,
+  );
+  return JSON.parse(text) as KubernetesObject;
+}
+
+const source = { uri: "s3://models/loan/1/" };
+
+const loanExample = (
+  parse(readFileSync("examples/loan/model-deployment.yaml", "utf8")) as { spec: ModelDeploymentSpec }
+).spec;
+
+const asAskedFor: ModelDeploymentSpec = {
+  source,
+  serving: {
+    replicas: 3,
+    resources: { requests: { cpu: 1, memory: "2Gi" }, limits: { cpu: 2, memory: "4096Mi" } },
+    probes: { initialDelaySeconds: 30 },
+  },
+  traffic: { service: { type: "LoadBalancer" } },
+};
+
+const autoscaled: ModelDeploymentSpec = {
+  source,
+  serving: { autoscaling: { minReplicas: 2, maxReplicas: 10, targetCPUUtilizationPercentage: 70 } },
+};
+
+/** What an API server stores in another form than it was written in, or not at all. */
+const edges: ModelDeploymentSpec = {
+  source: { ...source, secretRef: { name: "s3" }, sha256: "0".repeat(64) },
+  serving: {
+    resources: { requests: { cpu: 0.5, memory: "1.5Gi" }, limits: {} },
+    probes: { initialDelaySeconds: 0, timeoutSeconds: 3, startup: {} },
+    env: [
+      { name: "EMPTY", value: "" },
+      { name: "ABSENT" },
+      { name: "ADDRESS", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
+      { name: "TOKEN", valueFrom: { secretKeyRef: { name: "token", key: "token", optional: false } } },
+    ],
+  },
+  traffic: { service: { annotations: { "cloud/empty": "" } } },
+};
+
+describe("desiredObjects", () => {
+  for (const [file, spec] of [
+    ["minimal", { source }],
+    ["loan-example", loanExample],
+    ["as-asked-for", asAskedFor],
+    ["autoscaled", autoscaled],
+    ["edges", edges],
+  ] as const)
+    it(`makes the children of test/golden/operator/${file}.yaml`, () =>
+      expectGolden(`test/golden/operator/${file}.yaml`, childrenOf(spec).map(withoutEnvoyConfig)));
+
+  it("gives replicas, requests, limits and probes exactly as asked for", () => {
+    const { spec } = child<V1Deployment>(childrenOf(asAskedFor), "Deployment");
+    const [container] = spec?.template.spec?.containers ?? [];
+    expect(spec?.replicas).to.equal(3);
+    expect(container?.resources).to.deep.equal({
+      requests: { cpu: "1", memory: "2Gi" },
+      limits: { cpu: "2", memory: "4Gi" },
+    });
+    for (const probe of [container?.readinessProbe, container?.livenessProbe]) {
+      expect(probe?.initialDelaySeconds).to.equal(30);
+      expect(probe?.httpGet).to.deep.equal({ path: "/health", port: "http" });
+    }
+    expect(container?.ports).to.deep.equal([{ name: "http", containerPort: 8000, protocol: "TCP" }]);
+  });
+
+  it("exposes port 80 of a LoadBalancer, which leads to the containers' port 8000", () => {
+    const children = childrenOf(asAskedFor);
+    const front = children[0] as V1Service;
+    const pods = child<V1Deployment>(children, "Deployment").spec?.template;
+    expect(front.metadata?.name).to.equal("loan");
+    expect(front.spec?.type).to.equal("LoadBalancer");
+    expect(front.spec?.ports).to.deep.equal([{ name: "http", port: 80, protocol: "TCP", targetPort: "http" }]);
+    expect(pods?.spec?.containers[0]?.ports?.find(({ name }) => name === "http")?.containerPort).to.equal(8000);
+    expect(pods?.metadata?.labels).to.include(front.spec?.selector);
+  });
+
+  it("makes an autoscaling/v2 HPA from 2 to 10 at 70 % CPU, and leaves the replicas to it", () => {
+    const children = childrenOf(autoscaled);
+    const hpa = child<V2HorizontalPodAutoscaler>(children, "HorizontalPodAutoscaler");
+    const deployment = child<V1Deployment>(children, "Deployment");
+    expect(hpa.apiVersion).to.equal("autoscaling/v2");
+    expect(hpa.spec).to.deep.equal({
+      scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: deployment.metadata?.name },
+      minReplicas: 2,
+      maxReplicas: 10,
+      metrics: [
+        { type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 70 } } },
+      ],
+    });
+    expect(deployment.spec).to.not.have.property("replicas");
+  });
+
+  it("writes the front Service first, since it carries the record of the decision", () => {
+    const [front] = childrenOf(loanExample);
+    expect(front).to.include({ kind: "Service" });
+    expect(front?.metadata?.annotations).to.have.property("serving.slipway.dev/rollout-record");
+  });
+
+  it("lets every child go with its owner, and bear the labels by which it is found", () => {
+    for (const { metadata } of childrenOf(loanExample)) {
+      expect(metadata?.ownerReferences).to.have.length(1);
+      expect(metadata?.ownerReferences?.[0]).to.include({ kind: "ModelDeployment", controller: true });
+      expect(metadata?.labels).to.include({
+        "app.kubernetes.io/managed-by": "slipway",
+        "serving.slipway.dev/model-deployment": "loan",
+      });
+    }
+  });
+
+  it("selects with a revision's Service exactly that revision's pods", () => {
+    const children = childrenOf(loanExample);
+    const services = children.filter(({ kind }) => kind === "Service").slice(1) as V1Service[];
+    const deployments = children.filter(({ kind }) => kind === "Deployment") as V1Deployment[];
+    for (const { metadata, spec } of services) {
+      const selected = deployments.filter(({ spec: of }) =>
+        Object.entries(spec?.selector ?? {}).every(([key, value]) => of?.template.metadata?.labels?.[key] === value),
+      );
+      expect(selected.map((deployment) => deployment.metadata?.name)).to.deep.equal([metadata?.name]);
+    }
+  });
+
+  it("passes named keys of the source's Secret on, and nothing else of it", () => {
+    const { spec } = child<V1Deployment>(
+      childrenOf({ source: { uri: "https://host/model.onnx", secretRef: { name: "web" } } }),
+      "Deployment",
+    );
+    const fromSecret = spec?.template.spec?.containers[0]?.env?.filter(({ valueFrom }) => valueFrom?.secretKeyRef);
+    expect(fromSecret?.map(({ name }) => name)).to.deep.equal(["HTTP_AUTHORIZATION", "HTTP_USERNAME", "HTTP_PASSWORD"]);
+    for (const { valueFrom } of fromSecret ?? []) expect(valueFrom?.secretKeyRef).to.include({ name: "web", optional: true });
+  });
+
+  it("names each variable once: the user's own comes before the Secret's", () => {
+    const { spec } = child<V1Deployment>(
+      childrenOf({
+        source: { ...source, secretRef: { name: "s3" } },
+        serving: { env: [{ name: "AWS_REGION", value: "eu-central-1" }] },
+      }),
+      "Deployment",
+    );
+    const region = spec?.template.spec?.containers[0]?.env?.filter(({ name }) => name === "AWS_REGION");
+    expect(region).to.deep.equal([{ name: "AWS_REGION", value: "eu-central-1" }]);
+  });
+
+  it("lets the fields of one probe go before those of all", () => {
+    const probes = { periodSeconds: 7, readiness: { periodSeconds: 1 }, startup: { failureThreshold: 3 } };
+    const { spec } = child<V1Deployment>(childrenOf({ source, serving: { probes } }), "Deployment");
+    const [container] = spec?.template.spec?.containers ?? [];
+    expect(container?.readinessProbe?.periodSeconds).to.equal(1);
+    expect(container?.livenessProbe?.periodSeconds).to.equal(7);
+    expect(container?.startupProbe).to.include({ periodSeconds: 2, failureThreshold: 3 });
+  });
+
+  it("keeps the operator's own annotations from being overwritten by the user's", () => {
+    const annotations = { "serving.slipway.dev/rollout-record": "mine", "cloud/scheme": "internal" };
+    const [front] = childrenOf({ source, traffic: { service: { annotations } } });
+    expect(front?.metadata?.annotations?.["cloud/scheme"]).to.equal("internal");
+    expect(front?.metadata?.annotations?.["serving.slipway.dev/rollout-record"]).to.match(/^\{/);
+  });
+
+  it("roots no pod, gives it no token and a file system that it cannot change", () => {
+    const deployments = childrenOf(loanExample).filter(({ kind }) => kind === "Deployment") as V1Deployment[];
+    for (const { spec } of deployments) {
+      expect(spec?.template.spec).to.deep.include({ automountServiceAccountToken: false });
+      expect(spec?.template.spec?.securityContext).to.include({ runAsNonRoot: true });
+      for (const { securityContext } of spec?.template.spec?.containers ?? [])
+        expect(securityContext).to.deep.include({ readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } });
+    }
+  });
+});

@@ -1,0 +1,129 @@
+/** What neither the API server, by the CRD, nor the parser may accept: with the field that each must name. */
+export interface InvalidObject {
+  readonly title: string;
+  readonly name?: string;
+  readonly spec: object;
+  /** Path of the field, as the parser says it. */
+  readonly field: string;
+}
+
+const uri = "s3://models/loan/1/";
+const source = { uri };
+const version = (fields: object = {}) => ({ name: "v1", source, ...fields });
+const variable = (fields: object) => ({ source, serving: { env: [{ name: "MODE", ...fields }] } });
+
+export const invalidObjects: readonly InvalidObject[] = [
+  { title: "a name of 39 characters", name: "a".repeat(39), spec: { source }, field: "metadata.name" },
+  { title: "a name that starts with a digit", name: "1-loan", spec: { source }, field: "metadata.name" },
+  { title: "neither versions nor source", spec: {}, field: "spec" },
+  { title: "both versions and source", spec: { source, versions: [version()] }, field: "spec" },
+  { title: "no version", spec: { versions: [] }, field: "spec.versions" },
+  {
+    title: "nine versions",
+    spec: { versions: Array.from({ length: 9 }, (_, i) => version({ name: `v${i}`, weight: i === 0 ? 100 : 0 })) },
+    field: "spec.versions",
+  },
+  { title: "a version's name with dots", spec: { versions: [version({ name: "1.0.0" })] }, field: "spec.versions[0].name" },
+  { title: "a version's name in capitals", spec: { versions: [version({ name: "V1" })] }, field: "spec.versions[0].name" },
+  { title: "a version's name of 15 characters", spec: { versions: [version({ name: "v".repeat(15) })] }, field: "spec.versions[0].name" },
+  { title: "a version without a source", spec: { versions: [{ name: "v1" }] }, field: "spec.versions[0].source" },
+  {
+    title: "two versions of one name",
+    spec: { versions: [version({ weight: 50 }), version({ weight: 50 })] },
+    field: "spec.versions",
+  },
+  {
+    title: "two versions of which one has no weight",
+    spec: { versions: [version({ weight: 100 }), version({ name: "v2" })] },
+    field: "spec.versions",
+  },
+  {
+    title: "weights that sum to 90",
+    spec: { versions: [version({ weight: 80 }), version({ name: "v2", weight: 10 })] },
+    field: "spec.versions",
+  },
+  { title: "one version with half of the weight", spec: { versions: [version({ weight: 50 })] }, field: "spec.versions" },
+  { title: "a weight above 100", spec: { versions: [version({ weight: 101 })] }, field: "spec.versions[0].weight" },
+  { title: "a weight below 0", spec: { versions: [version({ weight: -1 })] }, field: "spec.versions[0].weight" },
+  { title: "a weight that is no whole number", spec: { versions: [version({ weight: 99.5 })] }, field: "spec.versions[0].weight" },
+  { title: "a source of a scheme that is not there", spec: { source: { uri: "ftp://host/model" } }, field: "spec.source.uri" },
+  { title: "a source without a scheme", spec: { source: { uri: "/models/loan" } }, field: "spec.source.uri" },
+  { title: "a source of nothing", spec: { source: { uri: "" } }, field: "spec.source.uri" },
+  { title: "a relative file", spec: { source: { uri: "file://models/loan" } }, field: "spec.source.uri" },
+  { title: "a file without a path", spec: { source: { uri: "file:///" } }, field: "spec.source.uri" },
+  { title: "a key of a ConfigMap", spec: { source: { uri: "configmap://loan/model.onnx" } }, field: "spec.source.uri" },
+  { title: "a ConfigMap in capitals", spec: { source: { uri: "configmap://Loan" } }, field: "spec.source.uri" },
+  { title: "a password in the source", spec: { source: { uri: "https://me:secret@host/model.onnx" } }, field: "spec.source.uri" },
+  {
+    title: "credentials for a source that takes none",
+    spec: { source: { uri: "configmap://loan", secretRef: { name: "s3" } } },
+    field: "spec.source.secretRef",
+  },
+  { title: "a Secret without a name", spec: { source: { uri, secretRef: { name: "" } } }, field: "spec.source.secretRef.name" },
+  { title: "a digest in capitals", spec: { source: { uri, sha256: "A".repeat(64) } }, field: "spec.source.sha256" },
+  { title: "a digest that is too short", spec: { source: { uri, sha256: "a".repeat(63) } }, field: "spec.source.sha256" },
+  {
+    title: "replicas and autoscaling",
+    spec: { source, serving: { replicas: 2, autoscaling: { maxReplicas: 3 } } },
+    field: "spec.serving.autoscaling",
+  },
+  {
+    title: "replicas and autoscaling of a version",
+    spec: { versions: [version({ serving: { replicas: 2, autoscaling: { maxReplicas: 3 } } })] },
+    field: "spec.versions[0].serving.autoscaling",
+  },
+  { title: "no replicas", spec: { source, serving: { replicas: 0 } }, field: "spec.serving.replicas" },
+  { title: "autoscaling without a maximum", spec: { source, serving: { autoscaling: { minReplicas: 2 } } }, field: "spec.serving.autoscaling.maxReplicas" },
+  {
+    title: "a minimum above the maximum",
+    spec: { source, serving: { autoscaling: { minReplicas: 4, maxReplicas: 3 } } },
+    field: "spec.serving.autoscaling.minReplicas",
+  },
+  {
+    title: "a version's maximum below the minimum of spec.serving",
+    spec: {
+      versions: [version({ serving: { autoscaling: { maxReplicas: 3 } } })],
+      serving: { autoscaling: { minReplicas: 4, maxReplicas: 8 } },
+    },
+    field: "spec",
+  },
+  {
+    title: "a target of no CPU",
+    spec: { source, serving: { autoscaling: { maxReplicas: 3, targetCPUUtilizationPercentage: 0 } } },
+    field: "spec.serving.autoscaling.targetCPUUtilizationPercentage",
+  },
+  {
+    title: "a quantity that is none",
+    spec: { source, serving: { resources: { limits: { memory: "4 GB" } } } },
+    field: "spec.serving.resources.limits.memory",
+  },
+  { title: "a probe every 0 seconds", spec: { source, serving: { probes: { periodSeconds: 0 } } }, field: "spec.serving.probes.periodSeconds" },
+  { title: "a variable that the operator sets", spec: { source, serving: { env: [{ name: "MODEL_URI", value: "x" }] } }, field: "spec.serving.env[0].name" },
+  {
+    title: "a variable of a version that the operator sets",
+    spec: { versions: [version({ serving: { env: [{ name: "PORT", value: "1" }] } })] },
+    field: "spec.versions[0].serving.env[0].name",
+  },
+  { title: "a variable with a space", spec: { source, serving: { env: [{ name: "MY MODE" }] } }, field: "spec.serving.env[0].name" },
+  {
+    title: "a variable twice",
+    spec: { source, serving: { env: [{ name: "MODE", value: "a" }, { name: "MODE", value: "b" }] } },
+    field: "spec.serving.env",
+  },
+  {
+    title: "a variable with a value and where it comes from",
+    spec: variable({ value: "x", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } }),
+    field: "spec.serving.env[0]",
+  },
+  { title: "a variable from nowhere", spec: variable({ valueFrom: {} }), field: "spec.serving.env[0].valueFrom" },
+  {
+    title: "a variable from two places",
+    spec: variable({ valueFrom: { fieldRef: { fieldPath: "status.podIP" }, secretKeyRef: { name: "s", key: "k" } } }),
+    field: "spec.serving.env[0].valueFrom",
+  },
+  { title: "a header's name with a space", spec: { source, traffic: { sticky: { header: "user id" } } }, field: "spec.traffic.sticky.header" },
+  { title: "sticky by nothing", spec: { source, traffic: { sticky: {} } }, field: "spec.traffic.sticky.header" },
+  { title: "a Service of no type", spec: { source, traffic: { service: { type: "ExternalName" } } }, field: "spec.traffic.service.type" },
+  { title: "a port above 65535", spec: { source, traffic: { service: { port: 65_536 } } }, field: "spec.traffic.service.port" },
+  { title: "suspend in words", spec: { source, suspend: "yes" }, field: "spec.suspend" },
+];
