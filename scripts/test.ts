@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { runFile } from "./testing/run-file.ts";
-import type { FileResult, RunOptions } from "./testing/run-file.ts";
+import type { FileResult } from "./testing/run-file.ts";
 
 /** Above this, files that start clusters and processes of their own disturb each other's timing. */
 const MOST_JOBS = 4;
@@ -17,6 +17,7 @@ const command = new Command("npm test --")
   .argument("[path...]", "test files or folders; with --cluster folders of test/integration, such as `objects`")
   .option("--cluster", "use the cluster of KUBECONFIG, or start one from the binaries in KUBEBUILDER_ASSETS", false)
   .option("--grep <text>", "only tests whose full title contains this")
+  .option("--forbid-skipped", "count a test that skips itself as failed", false)
   .option("--jobs <n>", "files at a time", positiveInteger, Math.min(availableParallelism(), MOST_JOBS))
   .option("--timeout <seconds>", "for one file; by default 120, with --cluster 900", positiveInteger)
   .option("--verbose", "print every test's title, also of files in which all passed", false)
@@ -24,6 +25,7 @@ const command = new Command("npm test --")
 const flags = command.opts<{
   cluster: boolean;
   grep?: string;
+  forbidSkipped: boolean;
   jobs: number;
   timeout?: number;
   verbose: boolean;
@@ -39,12 +41,7 @@ const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort(signal));
 
 const files = testFiles(command.args);
-const options: RunOptions = {
-  timeoutSeconds: flags.timeout ?? (flags.cluster ? 900 : 120),
-  grep: flags.grep,
-  environment: environment(),
-  signal: interrupted.signal,
-};
+const surroundings = { environment: environment(), signal: interrupted.signal };
 // Suites that share one cluster take turns.
 const results = await runAll(files, flags.cluster ? 1 : flags.jobs);
 process.exitCode = summarise(results);
@@ -84,12 +81,13 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 async function runAll(queue: readonly string[], lanes: number): Promise<FileResult[]> {
+  const { cluster, grep, forbidSkipped, timeout: timeoutSeconds = cluster ? 900 : 120 } = flags;
   const results: FileResult[] = [];
   const waiting = queue.values();
   const lane = async (): Promise<void> => {
     for (const file of waiting) {
       if (interrupted.signal.aborted) return;
-      const result = await runFile(file, options);
+      const result = await runFile({ file, timeoutSeconds, forbidSkipped, ...(grep && { grep }) }, surroundings);
       results.push(result);
       report(result);
     }

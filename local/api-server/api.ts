@@ -253,7 +253,15 @@ function existing(cluster: Cluster, { resource, namespace, name }: WriteTarget):
 }
 
 async function body(call: Call): Promise<unknown> {
-  return decodeBody(await readBody(call.request), mediaType(call.request));
+  return decode(call, mediaType(call.request));
+}
+
+async function decode({ cluster, request }: Call, type: string): Promise<unknown> {
+  return decodeBody(
+    await readBody(request),
+    type,
+    (apiVersion, kind) => cluster.registry.findByKind(apiVersion, kind)?.schema,
+  );
 }
 
 const patchTypes = new Set([
@@ -266,7 +274,7 @@ const patchTypes = new Set([
 async function patchBody(call: Call): Promise<unknown> {
   const type = mediaType(call.request);
   if (!patchTypes.has(type)) throw new ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
-  return decodeBody(await readBody(call.request), type);
+  return decode(call, type);
 }
 
 function writeOptions({ query, request }: Call): WriteOptions {

@@ -11,6 +11,7 @@ export class ProgressDisplay {
   private readonly output: Output;
   private readonly told = new Map<string, string>();
   private drawn = 0;
+  private drawing = "";
 
   constructor(output: Output) {
     this.output = output;
@@ -27,11 +28,14 @@ export class ProgressDisplay {
   }
 
   private redraw(lines: readonly Line[]): void {
-    const { columns = 80, rows = 24 } = this.output;
-    // A line that wraps or scrolls could not be taken back.
-    const fitting = lines.slice(0, rows - 2).map((line) => text(line).slice(0, columns - 1));
+    const { columns, rows } = this.output;
+    // A line that wraps or scrolls could not be taken back. A terminal that knows no size says 0.
+    const fitting = lines.slice(0, (rows || 24) - 2).map((line) => text(line).slice(0, (columns || 80) - 1));
+    const drawing = fitting.map((line) => `${line}\n`).join("");
+    if (drawing === this.drawing) return;
     const up = this.drawn === 0 ? "" : `\u001b[${this.drawn}A`;
-    this.output.write(`${up}\r\u001b[J${fitting.map((line) => `${line}\n`).join("")}`);
+    this.output.write(`${up}\r\u001b[J${drawing}`);
+    this.drawing = drawing;
     this.drawn = fitting.length;
   }
 

@@ -47,5 +47,7 @@ function valueOf(item: unknown, key: string): unknown {
 
 /** The API server leaves out what says the same as nothing: a variable's empty value, a delay of 0, an empty object. */
 function isLeftOut(value: unknown): boolean {
-  return value === "" || value === 0 || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
+  return (
+    value === "" || value === 0 || (typeof value === "object" && value !== null && Object.keys(value).length === 0)
+  );
 }

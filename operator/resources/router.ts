@@ -11,8 +11,14 @@ import { containerSecurity, podSecurity, spreadEvenly } from "./security.ts";
 /** Two, so that a drained node or a crash never takes the front away. */
 const REPLICAS = 2;
 
-/** Outlasts what load balancers and kube-proxies need to stop sending to a pod that goes. Envoy itself ends at once. */
+/**
+ * Envoy ends at once on SIGTERM. Before that, load balancers and kube-proxies stop sending to the pod, and every kept
+ * connection reaches the 10 s after which Envoy asks its client to leave (`max_connection_duration`).
+ */
 const PRE_STOP_SECONDS = 15;
+
+/** Envoy would start a worker for each core of the node, whatever the pod may use, and keep shared memory for restarts. */
+const ENVOY_FLAGS = ["--concurrency", "2", "--disable-hot-restart"];
 
 /** Envoy's own config: the split of the traffic as the routers read it. */
 export function trafficConfigMap(md: ValidModelDeployment, { clusters, routes }: PlannedRouter): V1ConfigMap {
@@ -50,7 +56,7 @@ export function routerDeployment(md: ValidModelDeployment, { image }: PlannedRou
             {
               name: "envoy",
               image,
-              args: ["-c", `${ROUTER_CONFIG_DIR}/${CONFIG_FILES.bootstrap}`],
+              args: ["-c", `${ROUTER_CONFIG_DIR}/${CONFIG_FILES.bootstrap}`, ...ENVOY_FLAGS],
               ports: [
                 { name: "http", containerPort: ROUTER_PORTS.traffic, protocol: "TCP" },
                 { name: "status", containerPort: ROUTER_PORTS.status, protocol: "TCP" },

@@ -9,7 +9,7 @@ export interface Facts extends Observed {
   /** Conditions of the Deployments by revision. */
   readonly deploymentConditions: ReadonlyMap<string, readonly V1DeploymentCondition[]>;
   /** Where a cloud's load balancer exposes the front Service. */
-  readonly loadBalancer: { readonly host: string; readonly port: number | undefined } | undefined;
+  readonly loadBalancer: { readonly host: string; readonly port?: number | undefined } | undefined;
 }
 
 /** What came of the writes. */

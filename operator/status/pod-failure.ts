@@ -28,7 +28,8 @@ export function podFailure(pod: V1Pod): PodFailure | undefined {
       message: `no node takes the pod: ${unscheduled.message ?? unscheduled.reason ?? "the scheduler gave no reason"}`,
       permanent: false,
     };
-  const containers = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  const unfinished = status?.initContainerStatuses?.filter(({ state }) => state?.terminated?.exitCode !== 0) ?? [];
+  const containers = [...unfinished, ...(status?.containerStatuses ?? [])];
   const failures = containers.map(containerFailure).filter((failure) => failure !== undefined);
   return failures[0] ?? starting(containers);
 }

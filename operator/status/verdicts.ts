@@ -67,9 +67,10 @@ const WAITING = {
 } as const;
 
 function workUnderWay(plan: Plan, revisions: readonly RevisionStatus[], facts: Facts): Stall | undefined {
-  const short = revisions.filter(
-    ({ weight, readyReplicas, replicas }) => weight.desired > 0 && readyReplicas < replicas,
-  );
+  const floors = new Map(plan.revisions.map(({ id, floor }) => [id, floor]));
+  const short = revisions
+    .map((status) => ({ ...status, replicas: Math.max(status.replicas, floors.get(status.revision) ?? 0) }))
+    .filter(({ weight, readyReplicas, replicas }) => weight.desired > 0 && readyReplicas < replicas);
   if (plan.waitingFor !== undefined && plan.waitingFor !== "Replicas")
     return { reason: `WaitingFor${plan.waitingFor}`, message: `waits ${WAITING[plan.waitingFor]}` };
   if (plan.waitingFor === "Replicas" || short.length > 0)

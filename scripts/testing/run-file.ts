@@ -2,12 +2,9 @@ import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { Report } from "./mocha-process.ts";
+import type { Report, Task } from "./mocha-process.ts";
 
-export interface RunOptions {
-  /** Of the whole file; then it counts as failed. */
-  readonly timeoutSeconds: number;
-  readonly grep: string | undefined;
+export interface Surroundings {
   readonly environment: NodeJS.ProcessEnv;
   /** Stops the file's process and all that it started. */
   readonly signal: AbortSignal;
@@ -29,10 +26,10 @@ const MOST_OUTPUT = 1_000_000;
 const GRACE_SECONDS = 5;
 
 /** Runs one test file in a process of its own, so that a crash, a leak or a hang is that file's and nobody else's. */
-export async function runFile(file: string, options: RunOptions): Promise<FileResult> {
+export async function runFile(task: Task, { environment, signal }: Surroundings): Promise<FileResult> {
   const started = performance.now();
-  const { timeoutSeconds, grep, environment, signal } = options;
-  const child = fork(join(import.meta.dirname, "mocha-process.ts"), [file, String(timeoutSeconds), grep ?? ""], {
+  const { file, timeoutSeconds, grep } = task;
+  const child = fork(join(import.meta.dirname, "mocha-process.ts"), [JSON.stringify(task)], {
     env: environment,
     silent: true,
     detached: true, // a process group of its own, to end with all that it started

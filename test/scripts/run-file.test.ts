@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { runFile } from "../../scripts/testing/run-file.ts";
-import type { RunOptions } from "../../scripts/testing/run-file.ts";
+import type { FileResult, Surroundings } from "../../scripts/testing/run-file.ts";
+import type { Task } from "../../scripts/testing/mocha-process.ts";
 import { eventually } from "../support/eventually.ts";
 
 describe("A test file that", () => {
@@ -13,11 +14,11 @@ describe("A test file that", () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  const run = async (source: string, options: Partial<RunOptions> = {}) => {
+  const run = async (source: string, options: Partial<Task & Surroundings> = {}): Promise<FileResult> => {
+    const { signal = new AbortController().signal, environment = process.env, ...task } = options;
     const file = join(folder, "planted.test.mjs");
     await writeFile(file, source);
-    const { signal } = new AbortController();
-    return runFile(file, { timeoutSeconds: 60, grep: undefined, environment: process.env, signal, ...options });
+    return runFile({ file, timeoutSeconds: 60, ...task }, { environment, signal });
   };
 
   for (const [what, source, counts, output] of [
@@ -49,6 +50,11 @@ describe("A test file that", () => {
       expect(result.output).to.include(output);
     });
   }
+
+  it("skips a test has failed where that is forbidden", async () => {
+    const source = `it("a", function () { this.skip(); }); it("b", () => {});`;
+    expect(await run(source, { forbidSkipped: true })).to.include({ passed: 1, failed: 1 });
+  });
 
   it("takes too long is ended, and says in which test and with what open", async () => {
     const source = `it("waits", function () { this.timeout(0); return new Promise((end) => setTimeout(end, 1e6)); });`;

@@ -86,11 +86,14 @@ function pathsOf(resource: Resource, definitions: Definitions): JsonObject {
 class Definitions {
   readonly schemas: JsonObject = {};
   private readonly names = new Map<Schema, string>();
+  /** Custom schemas are trees, and written as such. */
+  private isTree = false;
 
   add(resource: Resource): string {
     const { group, version, kind } = resource;
     const name = [...group.split(".").reverse(), version, kind].filter((part) => part !== "").join(".");
     const known = this.names.has(resource.schema);
+    this.isTree = resource.isCustom;
     const reference = this.reference(resource.schema, name);
     if (!known) {
       this.schemas[name] = {
@@ -113,7 +116,7 @@ class Definitions {
   }
 
   private inline(schema: Schema, name: string): JsonObject {
-    const { properties, items, additionalProperties, ...own } = schema;
+    const { properties, items, additionalProperties, "x-kubernetes-proto": _, ...own } = schema;
     return {
       ...own,
       ...(properties && {
@@ -132,7 +135,7 @@ class Definitions {
   }
 
   private part(schema: Schema, name: string): JsonObject {
-    if (schema.properties === undefined) return this.inline(schema, name);
+    if (schema.properties === undefined || this.isTree) return this.inline(schema, name);
     const { description } = schema;
     return { allOf: [{ $ref: this.reference(schema, name) }], ...(description && { description }) };
   }

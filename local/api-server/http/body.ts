@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { parse as parseYaml } from "yaml";
 import { badRequest, tooLarge, unsupportedMediaType } from "../api-error.ts";
-import { decodeProtobuf } from "./protobuf.ts";
+import { decodeProtobuf, type SchemaOf } from "./protobuf.ts";
 
 /** The largest request body, as on the real server. */
 const maximumBodyBytes = 3 * 1024 * 1024;
@@ -24,11 +24,11 @@ export function mediaType(request: IncomingMessage): string {
 }
 
 /** Decodes a body in any of the accepted forms; an empty one is undefined. */
-export function decodeBody(body: Buffer, type: string): unknown {
+export function decodeBody(body: Buffer, type: string, schemaOf: SchemaOf): unknown {
   if (body.length === 0) return undefined;
   switch (type) {
     case "application/vnd.kubernetes.protobuf":
-      return decodeProtobuf(body);
+      return decodeProtobuf(body, schemaOf);
     case "application/yaml":
     case "application/apply-patch+yaml":
       return decodeYaml(body.toString());

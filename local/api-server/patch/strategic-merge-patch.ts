@@ -76,13 +76,14 @@ function interleaved(
   const led = new Set(leading.map(identity));
   const others = present.filter((item) => !led.has(identity(item)));
   const merged: unknown[] = [];
+  let taken = 0;
   for (const item of leading) {
-    const position = positions.get(identity(item));
-    while (position !== undefined && others.length > 0 && (positions.get(identity(others[0])) ?? 0) < position)
-      merged.push(others.shift());
+    const position = positions.get(identity(item)) ?? -1;
+    while (taken < others.length && (positions.get(identity(others[taken])) ?? 0) < position)
+      merged.push(others[taken++]);
     merged.push(item);
   }
-  return [...merged, ...others];
+  return [...merged, ...others.slice(taken)];
 }
 
 /** The items that `order` names in its order; the others keep their place among them. */

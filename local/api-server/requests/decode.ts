@@ -1,4 +1,4 @@
-import { ApiError, badRequest } from "../api-error.ts";
+import { badRequest, type ApiError } from "../api-error.ts";
 import type { WriteOptions } from "../cluster.ts";
 import { isObject, type JsonObject } from "../objects.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";

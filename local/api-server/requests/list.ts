@@ -36,8 +36,14 @@ export function listPage(
 
 export function listObject(resource: Resource, page: Page): JsonObject {
   const apiVersion = groupVersion(resource);
-  const items = resource.isCustom ? page.items : page.items.map(({ apiVersion: _, kind: __, ...rest }) => rest);
+  const items = resource.isCustom ? page.items : page.items.map(withoutType);
   return { kind: resource.listKind, apiVersion, metadata: page.metadata, items };
+}
+
+/** Items of built-in lists do not repeat what kind they are. */
+function withoutType(object: KubeObject): JsonObject {
+  const { apiVersion: _, kind: __, ...rest } = object;
+  return rest;
 }
 
 function positionOf({ metadata: { namespace, name } }: KubeObject): string {

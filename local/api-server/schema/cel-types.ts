@@ -22,7 +22,7 @@ export function celIdentifier(property: string): string | undefined {
 /** Declares the CEL type of a schema in `environment`, with the types that it consists of, and returns its name. */
 export function declareType(environment: Environment, schema: Schema, name: string): string {
   if (schema["x-kubernetes-int-or-string"]) return "dyn";
-  switch (schema.type) {
+  switch (schema.type ?? "") {
     case "integer":
       return "int";
     case "number":

@@ -88,7 +88,7 @@ function externalIPs(service: KubeObject): string {
     (entry) => stringAt(entry, "ip") ?? stringAt(entry, "hostname") ?? "",
   );
   const external = listAt(spec(service), "externalIPs").map(String);
-  switch (stringAt(spec(service), "type")) {
+  switch (stringAt(spec(service), "type") ?? "") {
     case "LoadBalancer":
       return [...ingress, ...external].join(",") || "<pending>";
     case "ExternalName":

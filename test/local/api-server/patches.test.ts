@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { mergePatch } from "../../../local/api-server/patch/merge-patch.ts";
 import { strategicMergePatch } from "../../../local/api-server/patch/strategic-merge-patch.ts";
 import { builtInSchemas } from "../../../local/api-server/schema/built-in-schemas.ts";

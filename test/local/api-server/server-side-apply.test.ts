@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { toManagedFields, type Manager } from "../../../local/api-server/apply/managed-fields.ts";
 import { serverSideApply } from "../../../local/api-server/apply/server-side-apply.ts";
 import type { JsonObject, KubeObject } from "../../../local/api-server/objects.ts";

@@ -1,6 +1,6 @@
 import { parse } from "yaml";
 import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
-import type { ObservedReplicas, ObservedRouter } from "../../../operator/plan/observed.ts";
+import type { Observed, ObservedReplicas, ObservedRouter } from "../../../operator/plan/observed.ts";
 import { planRollout } from "../../../operator/plan/plan-rollout.ts";
 import type { Plan, PlannedRouter } from "../../../operator/plan/plan-rollout.ts";
 import { newestRecord } from "../../../operator/plan/record.ts";
@@ -86,15 +86,13 @@ export class SimulatedCluster {
   /** One reconcile. With `crashes` the operator dies after it wrote the front Service, thus the record. */
   reconcile({ crashes = false, settings = SETTINGS } = {}): Pass {
     const md = validModelDeployment(this.#spec, { generation: this.#generation });
-    const recordBefore = this.record;
+    const observed = this.observe();
     const readyPods = new Map([...this.deployments].map(([id, { ready }]) => [id, ready]));
-    const revisions = new Map<string, ObservedReplicas>([...this.deployments].map(([id, pods]) => [id, { ...pods }]));
-    const observedRouters = { replicas: this.#routerReplicas(), ready: this.#reports() };
-    const plan = planRollout(md, { record: recordBefore, revisions, routers: observedRouters }, this.now, settings);
+    const plan = planRollout(md, observed, this.now, settings);
     const pass = {
       plan,
       before: this.plan,
-      recordBefore,
+      recordBefore: observed.record,
       now: this.now,
       readyPods,
       routers: structuredClone(this.routers),
@@ -105,6 +103,14 @@ export class SimulatedCluster {
     this.#applyRouter(plan.router);
     this.plan = plan;
     return pass;
+  }
+
+  observe(): Observed {
+    return {
+      record: this.record,
+      revisions: new Map(structuredClone([...this.deployments])),
+      routers: { replicas: this.#routerReplicas(), ready: this.#reports() },
+    };
   }
 
   /** Everything that can become ready or catch up does so. */
