@@ -8,6 +8,7 @@ export interface FieldError {
     | "FieldValueTypeInvalid"
     | "FieldValueNotSupported"
     | "FieldValueForbidden"
+    | "FieldValueNotFound"
     | "FieldValueDuplicate"
     | "FieldValueTooLong"
     | "FieldValueTooMany"
@@ -90,15 +91,6 @@ export function staleObject(subject: Subject): ApiError {
   return conflict(
     subject,
     "the object has been modified; please apply your changes to the latest version and try again",
-  );
-}
-
-export function forbidden(subject: Subject, because: string): ApiError {
-  return new ApiError(
-    403,
-    "Forbidden",
-    `${qualified(subject)} "${subject.name ?? ""}" is forbidden: ${because}`,
-    details(subject),
   );
 }
 

@@ -23,7 +23,7 @@ interface RequestExtras {
 }
 
 /** An answer other than 2xx. The message names the request and what the API server said. */
-export class ClusterError extends Error {
+class ClusterError extends Error {
   readonly status: number;
   readonly reason: string;
 

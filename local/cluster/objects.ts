@@ -2,8 +2,6 @@ import type {
   V1ConfigMap,
   V1Container,
   V1ContainerStatus,
-  V1Lifecycle,
-  V1LifecycleHandler,
   V1Node,
   V1ObjectMeta,
   V1Pod,
@@ -50,8 +48,6 @@ export type Node = Stored<V1Node>;
 
 export type Container = Json<V1Container>;
 export type ContainerStatus = Json<V1ContainerStatus>;
-export type Lifecycle = Json<V1Lifecycle>;
-export type LifecycleHandler = Json<V1LifecycleHandler>;
 export type PodCondition = Json<V1PodCondition>;
 export type PodStatus = Json<V1PodStatus>;
 export type Probe = Json<V1Probe>;

@@ -15,7 +15,7 @@ import { podTemplateHash, templateHashLabel, withHash, withoutHash } from "./pod
 import { ReconcileLoop } from "./reconcile-loop.ts";
 
 const component = "deployment-controller";
-export const revisionAnnotation = "deployment.kubernetes.io/revision";
+const revisionAnnotation = "deployment.kubernetes.io/revision";
 
 /** Rolls each Deployment from its old ReplicaSets to the one of its present template. */
 export function startDeploymentController(context: ControllerContext): RunningController {

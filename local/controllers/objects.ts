@@ -1,6 +1,6 @@
 import type { KubeObject, Pod } from "../cluster/objects.ts";
 
-export interface LabelSelector {
+interface LabelSelector {
   matchLabels?: Record<string, string>;
   matchExpressions?: { key: string; operator: string; values?: string[] }[];
 }

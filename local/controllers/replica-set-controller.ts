@@ -147,8 +147,9 @@ class ReplicaSetController {
       ...this.failureCondition(replicaSet, failure, now),
     };
     if (sameJson(status, replicaSet.status)) return;
+    const live = { ...replicaSet, metadata: { ...replicaSet.metadata, resourceVersion: undefined } };
     await this.context.client.request("PUT", `/apis/apps/v1/namespaces/${namespace}/replicasets/${name}/status`, {
-      body: { ...replicaSet, apiVersion: "apps/v1", kind: "ReplicaSet", status },
+      body: { ...live, apiVersion: "apps/v1", kind: "ReplicaSet", status },
     });
   }
 

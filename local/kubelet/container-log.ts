@@ -10,7 +10,7 @@ const MAX_LINE_CHARACTERS = 16 * 1024;
 const MAX_LINES_BEHIND = 20_000;
 
 /** The flags of `kubectl logs`. */
-export interface LogFlags {
+interface LogFlags {
   tailLines?: number;
   sinceSeconds?: number;
   timestamps?: boolean;

@@ -1,6 +1,4 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Container, Pod, Probe } from "../cluster/objects.ts";
@@ -10,6 +8,7 @@ import type { ContainerSnapshot, ContainerState, Terminated } from "./container-
 import { CrashBackoff } from "./crash-backoff.ts";
 import { runPreStop } from "./lifecycle-hooks.ts";
 import { canRun, keepAsking, type ProbeKind } from "./probe.ts";
+import { endOf, START_ERROR } from "./process-end.ts";
 import { killGroup, type ProcessLedger } from "./process-ledger.ts";
 import { prepareTerminationMessage, readTerminationMessage } from "./termination-message.ts";
 
@@ -23,7 +22,7 @@ export interface Launch {
   terminationMessageFile: string;
 }
 
-export interface ContainerSurroundings {
+interface ContainerSurroundings {
   pod: () => Pod;
   address: string;
   restartPolicy: RestartPolicy;
@@ -41,10 +40,7 @@ export interface ContainerSurroundings {
   onChange: () => void;
 }
 
-/** A program that flushes its last words gets this long after its end; a grandchild may hold its output open for ever. */
-const OUTPUT_GRACE_MS = 500;
 const SECOND_TERM_MS = 500;
-const SHELL_START_ERROR = 128;
 
 /** Runs one container of a pod as a process, again and again as the pod's restartPolicy says, and knows its state. */
 export class ContainerRunner {
@@ -180,7 +176,7 @@ export class ContainerRunner {
       log.close();
       return {
         is: "terminated",
-        exitCode: SHELL_START_ERROR,
+        exitCode: START_ERROR,
         reason: "StartError",
         message,
         startedAt,
@@ -314,27 +310,6 @@ export class ContainerRunner {
     this.state = state;
     if (state.is !== "running") [this.started, this.ready] = [false, false];
     this.around.onChange();
-  }
-}
-
-interface End {
-  exitCode: number;
-  signal?: number;
-  message: string;
-}
-
-/** Resolves when the process has ended and its output is in the log. A shell's convention: 128 + the signal's number. */
-async function endOf(child: ChildProcess, log: ContainerLog): Promise<End> {
-  const outputs = [child.stdout, child.stderr].filter((output) => output !== null);
-  const copied = Promise.all(outputs.map((output) => log.copyFrom(output)));
-  try {
-    const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
-    await Promise.race([copied, sleep(OUTPUT_GRACE_MS, undefined, { ref: false })]);
-    if (signal === null) return { exitCode: code ?? 0, message: "" };
-    const number = constants.signals[signal];
-    return { exitCode: 128 + number, signal: number, message: "" };
-  } catch (error) {
-    return { exitCode: SHELL_START_ERROR, message: (error as Error).message };
   }
 }
 

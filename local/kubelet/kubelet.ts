@@ -19,7 +19,7 @@ const CRASH_BACKOFF_MS = 10_000;
 /** When the kubelet itself ends, its containers get this long, whatever grace their pods ask for. */
 const SHUTDOWN_GRACE_MS = 6_000;
 
-export interface KubeletOptions {
+interface KubeletOptions {
   client: ClusterClient;
   /** Started by the caller, who may share it. */
   view: ClusterView;
@@ -40,7 +40,7 @@ export interface KubeletOptions {
 }
 
 /** Asked for the log of what does not run here, or has not run before. */
-export class NoSuchLogError extends Error {
+class NoSuchLogError extends Error {
   override readonly name = "NoSuchLogError";
 }
 

@@ -1,7 +1,7 @@
 import { kubeTime, type ContainerStatus, type Pod, type PodCondition, type PodStatus } from "../cluster/objects.ts";
 import type { ContainerSnapshot, ContainerState, Terminated } from "./container-state.ts";
 
-export interface PodSnapshot {
+interface PodSnapshot {
   address: string;
   hostAddress: string;
   startTime: number;

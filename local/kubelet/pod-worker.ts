@@ -228,10 +228,10 @@ export class PodWorker {
     const terminationMessageFile = paths.inside(container.terminationMessagePath ?? TERMINATION_LOG);
     const environment = containerEnvironment(container, this.pod, this.address, this.node.view);
     const localised = [...environment].map(([name, value]) => [name, paths.localise(value)]);
-    const [program, ...args] = choice.command;
-    const localArgs = args.map((arg) => paths.localise(expandVariables(arg, environment)));
+    // The program lies where it lies on this machine; only what the pod says speaks of the container's paths.
+    const args = choice.args.map((arg) => paths.localise(expandVariables(arg, environment)));
     return {
-      command: [...this.node.launcher, program, ...localArgs],
+      command: [...this.node.launcher, ...choice.command, ...args],
       environment: {
         PATH: this.node.executablePath,
         HOME: paths.root,

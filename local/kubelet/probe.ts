@@ -5,13 +5,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Container, Probe } from "../cluster/objects.ts";
 
 export type ProbeKind = "Startup" | "Readiness" | "Liveness";
-export type ProbeResult = { passed: true } | { passed: false; because: string };
+type ProbeResult = { passed: true } | { passed: false; because: string };
 
 /** A probe that has never passed is tried this often, so that a local start takes no longer than it must. */
 const EAGER_MS = 200;
 const MAX_SHOWN_BODY = 256;
 
-export interface ProbeTarget {
+interface ProbeTarget {
   address: string;
   container: Container;
 }

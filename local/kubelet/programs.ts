@@ -8,8 +8,8 @@ export interface Program {
   command: readonly [string, ...string[]];
 }
 
-/** What a container runs, or a sentence on why it cannot run here. */
-export type ProgramChoice = { command: readonly [string, ...string[]] } | { problem: string };
+/** What a container runs, with the arguments that are its own; or a sentence on why it cannot run here. */
+type ProgramChoice = { command: readonly [string, ...string[]]; args: string[] } | { problem: string };
 
 /**
  * `command` of a container replaces an image's entrypoint; here the entrypoint is fixed, so only what follows its first
@@ -27,7 +27,7 @@ export function chooseProgram(
   }
   const [first, ...rest] = container.args ?? [];
   const args = first === undefined || first === program.image ? rest : [first, ...rest];
-  return { command: [...program.command, ...(container.command ?? []).slice(1), ...args] };
+  return { command: program.command, args: [...(container.command ?? []).slice(1), ...args] };
 }
 
 /** `registry:5000/team/slipway-runtime:1.2@sha256:…` -> `slipway-runtime` */

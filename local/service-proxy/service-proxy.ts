@@ -9,7 +9,7 @@ import { Forwarder } from "./forwarder.ts";
 const HOST = "127.0.0.1";
 const FRONT_LABEL = ["app.kubernetes.io/component", "front"] as const;
 
-export interface ServiceProxyOptions {
+interface ServiceProxyOptions {
   client: ClusterClient;
   /** Started by the caller, who may share it. */
   view: ClusterView;

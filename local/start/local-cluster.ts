@@ -14,7 +14,7 @@ import { ServiceProxy } from "../service-proxy/service-proxy.ts";
 /** Local routers hear of a pod that goes at once; a second lets them act on it. */
 const LONGEST_PRE_STOP_SECONDS = 1;
 
-export interface LocalClusterOptions {
+interface LocalClusterOptions {
   machine: MachineConfig;
   stateFolder: string;
   /** Where the kubeconfig is written. */
@@ -30,6 +30,7 @@ export interface LocalCluster {
   client: ClusterClient;
   view: ClusterView;
   proxy: ServiceProxy;
+  kubelet: Kubelet;
   close(): Promise<void>;
   /** SIGKILL to all containers, when `close` takes too long. */
   kill(): void;
@@ -82,7 +83,15 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
 
     const proxy = ServiceProxy.start({ client, view, firstPort, logger });
     closing.defer(() => proxy.close());
-    return { url: apiServer.url, client, view, proxy, close: () => closing.disposeAsync(), kill: () => kubelet.kill() };
+    return {
+      url: apiServer.url,
+      client,
+      view,
+      proxy,
+      kubelet,
+      close: () => closing.disposeAsync(),
+      kill: () => kubelet.kill(),
+    };
   } catch (error) {
     await closing.disposeAsync();
     throw error;

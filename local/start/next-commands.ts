@@ -1,4 +1,4 @@
-export interface Served {
+interface Served {
   url: string;
   name: string;
   row: object;

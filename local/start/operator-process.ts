@@ -9,7 +9,7 @@ const STOP_MS = 3_000;
 /** On one machine nobody keeps an old address: what a revision leaves behind may go at once. */
 const SCALE_DOWN_DELAY_SECONDS = "5";
 
-export interface OperatorOptions {
+interface OperatorOptions {
   projectFolder: string;
   kubeconfig: string;
   logFile: string;

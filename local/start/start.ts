@@ -9,6 +9,7 @@ import { InstanceLock } from "./instance-lock.ts";
 import { startLocalCluster, type LocalCluster } from "./local-cluster.ts";
 import { applyManifest, readManifests } from "./manifests.ts";
 import { loanExample, ownModel, type ModelToServe } from "./model-to-serve.ts";
+import { lastWordsOf } from "./last-words.ts";
 import { nextCommands } from "./next-commands.ts";
 import { OperatorProcess } from "./operator-process.ts";
 import { ProgressDisplay, type Output } from "./progress-display.ts";
@@ -108,7 +109,10 @@ async function serve(
     logger,
     signal: interrupted,
   });
-  if (outcome.is === "failed") throw new StartError(`${model.name} cannot be served. ${outcome.why}`);
+  if (outcome.is === "failed") {
+    const lastWords = await lastWordsOf(cluster, NAMESPACE, model.name);
+    throw new StartError(`${model.name} cannot be served. ${outcome.why}${lastWords}`);
+  }
   const address = cluster.proxy.addressOf(NAMESPACE, model.name);
   if (address === undefined)
     throw new StartError(`${model.name} is ready, but no Service leads to it; see ${config.stateFolder}/local.log`);

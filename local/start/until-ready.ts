@@ -1,11 +1,11 @@
 import type { Logger } from "pino";
 import { Mirror } from "../cluster/mirror.ts";
 import type { LocalCluster } from "./local-cluster.ts";
+import { podsOfModel } from "./model-pods.ts";
 import type { ProgressDisplay } from "./progress-display.ts";
 import { modelLines, outcomeOf, type ModelDeployment, type Outcome } from "./progress.ts";
 
 const PATH = "/apis/serving.slipway.dev/v1alpha1/modeldeployments";
-const MODEL_LABEL = "serving.slipway.dev/model-deployment";
 
 interface Wait {
   cluster: LocalCluster;
@@ -26,9 +26,7 @@ export async function untilReady({ cluster, namespace, name, display, logger, si
   const look = () => {
     if (!watching) return;
     const model = models.get(namespace, name);
-    const pods = cluster.view.pods
-      .list()
-      .filter(({ metadata }) => metadata.namespace === namespace && metadata.labels?.[MODEL_LABEL] === name);
+    const pods = podsOfModel(cluster.view, namespace, name);
     display.show([{ mark: "done", name: "cluster", detail: cluster.url }, ...modelLines(name, model, pods)]);
     const outcome = outcomeOf(model);
     if (outcome.is !== "waiting") decided.resolve(outcome);

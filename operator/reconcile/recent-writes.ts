@@ -1,36 +1,58 @@
 import { LABELS } from "../api/names.ts";
+import type { Clock } from "../kube/clock.ts";
 import { formatKey } from "../kube/objects.ts";
 import type { KubeObject } from "../kube/objects.ts";
+
+/** A watch that lags by more than this will not tell any more: what it would have told of may be gone again. */
+const FORGET_AFTER_MS = 60_000;
 
 /**
  * The answers to our own writes, until the watch brings them. Without them a pass right after a write would see the
  * state before it, and write again. resourceVersions are compared as numbers (KEP-5504).
  */
 export class RecentWrites {
-  readonly #written = new Map<string, KubeObject>();
+  readonly #clock: Pick<Clock, "monotonic">;
+  /** The oldest first. */
+  readonly #written = new Map<string, { readonly object: KubeObject; readonly at: number }>();
+
+  constructor(clock: Pick<Clock, "monotonic">) {
+    this.#clock = clock;
+  }
 
   add(written: KubeObject): void {
-    this.#written.set(identity(written), written);
+    this.#forgetOld();
+    const key = identity(written);
+    this.#written.delete(key);
+    this.#written.set(key, { object: written, at: this.#clock.monotonic() });
   }
 
   /** The watch told of this state of the object, or that it is gone. */
   caughtUp(seen: KubeObject | undefined, isGone: boolean): void {
     if (seen === undefined) return;
-    const written = this.#written.get(identity(seen));
+    const written = this.#written.get(identity(seen))?.object;
     if (written === undefined) return;
     if (isGone || version(seen) >= version(written)) this.#written.delete(identity(seen));
   }
 
   newer(cached: KubeObject): KubeObject {
-    const written = this.#written.get(identity(cached));
+    const written = this.#written.get(identity(cached))?.object;
     return written !== undefined && version(written) > version(cached) ? written : cached;
   }
 
   /** The cached children of one object, each as new as we know it, and those that no watch has told of yet. */
   merge(owner: string, cached: readonly KubeObject[]): KubeObject[] {
+    this.#forgetOld();
     const known = new Set(cached.map(identity));
-    const unseen = [...this.#written].filter(([key, object]) => !known.has(key) && ownerKey(object) === owner);
-    return [...cached.map((object) => this.newer(object)), ...unseen.map(([, object]) => object)];
+    const unseen = [...this.#written].filter(([key, { object }]) => !known.has(key) && ownerKey(object) === owner);
+    return [...cached.map((object) => this.newer(object)), ...unseen.map(([, { object }]) => object)];
+  }
+
+  #forgetOld(): void {
+    const longAgo = this.#clock.monotonic() - FORGET_AFTER_MS;
+    for (const [key, { at }] of this.#written) {
+      if (at > longAgo) return;
+      this.#written.delete(key);
+    }
   }
 }
 

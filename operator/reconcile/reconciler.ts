@@ -14,9 +14,11 @@ import { canonicalJson } from "../plan/revision.ts";
 import type { PlanSettings } from "../plan/transitions.ts";
 import { desiredObjects } from "../resources/desired-objects.ts";
 import { computeStatus, heldStatus, problemsText, suspendedStatus } from "../status/compute-status.ts";
+import type { Applied } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
 import type { Cluster } from "./cluster.ts";
 import { gather, readyRouterPods } from "./gather.ts";
+import { childKey } from "./resource-types.ts";
 import type { Pod, Sighting, World } from "./world.ts";
 
 export interface ReconcilerOptions {
@@ -65,10 +67,12 @@ export class Reconciler {
     const plan = planRollout(md, facts, now, settings);
     const desired = desiredObjects(md, plan).map(asKubeObject);
     const applied = await cluster.apply(sighting.object, desired, sighting.children, initialReplicas(md.name, plan));
-    if (applied.notOwned.length === 0) await cluster.prune(sighting.object, desired, sighting.children);
-    await this.#touchRouters(routerPods, routers, plan, now);
+    const isRecorded = wasWritten(desired[0], applied);
+    if (isRecorded && applied.notOwned.length === 0) await cluster.prune(sighting.object, desired, sighting.children);
+    if (isRecorded) await this.#touchRouters(routerPods, routers, plan, now);
 
-    await this.#report(sighting, computeStatus(md, plan, facts, applied, previous, now));
+    const status = computeStatus(md, plan, facts, applied, previous, now);
+    await this.#report(sighting, isRecorded ? status : withRecordOf(status, previous));
     return plan.requeueAfterMs === undefined ? {} : { requeueAfterMs: plan.requeueAfterMs };
   }
 
@@ -126,6 +130,18 @@ function isStateLost(
   if (record !== undefined || revisions === 0) return false;
   const held = conditions.find(({ type, reason }) => type === "Stalled" && reason === stateLost.reason);
   return held === undefined || held.observedGeneration >= generation;
+}
+
+function wasWritten(child: KubeObject | undefined, { notOwned, refused }: Applied): boolean {
+  if (child === undefined) return false;
+  const key = childKey(child);
+  return !notOwned.includes(key) && !refused.some((refusal) => refusal.child === key);
+}
+
+/** A decision that was not recorded must not come back from the status as if it had been. */
+function withRecordOf(status: ModelDeploymentStatus, { rollout }: ModelDeploymentStatus): ModelDeploymentStatus {
+  const { rollout: _undecided, ...rest } = status;
+  return { ...rest, ...(rollout && { rollout }) };
 }
 
 function initialReplicas(name: string, { revisions }: Plan): Map<string, number> {

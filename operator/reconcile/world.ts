@@ -33,9 +33,10 @@ export class World {
   readonly #modelDeployments: Informer<KubeObject>;
   readonly #children: readonly Informer<KubeObject>[];
   readonly #pods: Informer<Pod>;
-  readonly #recent = new RecentWrites();
+  readonly #recent: RecentWrites;
 
   constructor(options: WorldOptions) {
+    this.#recent = new RecentWrites(options.clock);
     const labelled = {
       ...options,
       labelSelector: `${LABELS.managedBy}=${MANAGED_BY}`,

@@ -3,7 +3,7 @@ import { customResourceDefinitionBehaviour } from "../resources/custom-resources
 import type { Behaviour } from "../resources/resource.ts";
 import type { Storage } from "../storage/storage.ts";
 import { horizontalPodAutoscalerBehaviour, podDisruptionBudgetBehaviour } from "./autoscaling.ts";
-import { configMapBehaviour, secretBehaviour } from "./configuration.ts";
+import { configMapBehaviour, leaseBehaviour, secretBehaviour } from "./configuration.ts";
 import { namespaceBehaviour } from "./namespaces.ts";
 import { podBehaviour } from "./pods.ts";
 import { serviceBehaviour } from "./services.ts";
@@ -17,6 +17,7 @@ export function behaviours(storage: Storage, clock: Clock): ReadonlyMap<string, 
     ["services", serviceBehaviour(storage)],
     ["configmaps", configMapBehaviour],
     ["secrets", secretBehaviour],
+    ["leases", leaseBehaviour],
     ["deployments", deploymentBehaviour],
     ["replicasets", replicaSetBehaviour],
     ["horizontalpodautoscalers", horizontalPodAutoscalerBehaviour],

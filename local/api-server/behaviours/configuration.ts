@@ -1,5 +1,5 @@
 import { forbiddenField, invalidField, type FieldError } from "../api-error.ts";
-import { isObject, objectAt, sameJson, type JsonObject, type KubeObject } from "../objects.ts";
+import { isObject, numberAt, objectAt, sameJson, type JsonObject, type KubeObject } from "../objects.ts";
 import type { Behaviour } from "../resources/resource.ts";
 import { setDefault } from "./pod-defaults.ts";
 
@@ -22,6 +22,13 @@ export const secretBehaviour: Behaviour = {
     const changed = old !== undefined && old["type"] !== secret["type"];
     const typeErrors = changed ? [invalidField("type", secret["type"], "field is immutable")] : [];
     return [...keyErrors(secret), ...typeErrors, ...immutableErrors(secret, old)];
+  },
+};
+
+export const leaseBehaviour: Behaviour = {
+  validate(lease) {
+    const duration = numberAt(objectAt(lease, "spec"), "leaseDurationSeconds") ?? 1;
+    return duration > 0 ? [] : [invalidField("spec.leaseDurationSeconds", duration, "must be greater than 0")];
   },
 };
 

@@ -90,7 +90,7 @@ function fixedPart(spec: JsonObject): JsonObject {
 }
 
 /** The commonest mistakes in a pod's spec, also of templates. */
-export function podSpecErrors(spec: JsonObject, path: string): FieldError[] {
+function podSpecErrors(spec: JsonObject, path: string): FieldError[] {
   const containers = objectsAt(spec, "containers");
   const errors: FieldError[] = containers.length === 0 ? [requiredField(`${path}.containers`)] : [];
   const volumes = new Set(objectsAt(spec, "volumes").map((volume) => stringAt(volume, "name")));
@@ -125,7 +125,7 @@ function containerErrors(container: JsonObject, volumes: ReadonlySet<string | un
     const name = stringAt(mount, "name");
     if (!volumes.has(name)) {
       errors.push({
-        reason: "FieldValueInvalid",
+        reason: "FieldValueNotFound",
         field: `${at}.volumeMounts[${index}].name`,
         message: `Not found: ${JSON.stringify(name)}`,
       });
@@ -168,11 +168,12 @@ export function templateErrors(object: JsonObject): FieldError[] {
   const selector = spec["selector"];
   const labels = objectAt(objectAt(objectAt(spec, "template"), "metadata"), "labels");
   const errors: FieldError[] = [];
-  if (!isObject(selector)) errors.push(requiredField("spec.selector"));
+  const mismatch = invalidField("spec.template.metadata.labels", labels, "`selector` does not match template `labels`");
+  if (!isObject(selector)) errors.push(requiredField("spec.selector"), mismatch);
   else if (Object.keys(selector).length === 0) {
     errors.push(invalidField("spec.selector", {}, "empty selector is invalid for deployment"));
   } else if (Object.entries(objectAt(selector, "matchLabels")).some(([key, value]) => labels[key] !== value)) {
-    errors.push(invalidField("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"));
+    errors.push(mismatch);
   }
   return [...errors, ...podSpecErrors(objectAt(objectAt(spec, "template"), "spec"), "spec.template.spec")];
 }

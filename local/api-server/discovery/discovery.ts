@@ -3,7 +3,7 @@ import { groupVersion, type Resource } from "../resources/resource.ts";
 import type { JsonObject } from "../objects.ts";
 
 /** The version that the server says it is: kubectl and operators look at it. */
-export const serverVersion = {
+const serverVersion = {
   major: "1",
   minor: "36",
   gitVersion: "v1.36.3",

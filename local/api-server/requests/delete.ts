@@ -43,7 +43,7 @@ export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOpti
   };
 }
 
-export interface Deletion {
+interface Deletion {
   object: KubeObject;
   /** False while a finalizer or a grace period holds the object back. */
   removed: boolean;

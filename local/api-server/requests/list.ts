@@ -4,7 +4,7 @@ import type { JsonObject, KubeObject } from "../objects.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
 import { selection } from "./selectors.ts";
 
-export interface Page {
+interface Page {
   items: KubeObject[];
   metadata: { resourceVersion: string; continue?: string; remainingItemCount?: number };
 }

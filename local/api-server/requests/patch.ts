@@ -23,7 +23,7 @@ const mergePatchType = "application/merge-patch+json";
 const strategicMergePatchType = "application/strategic-merge-patch+json";
 const applyPatchType = "application/apply-patch+yaml";
 
-export interface Written {
+interface Written {
   object: KubeObject;
   created: boolean;
 }

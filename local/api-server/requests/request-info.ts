@@ -1,5 +1,5 @@
 /** What a URL names. `path` keeps what is no resource (discovery, health). */
-export type RequestInfo =
+type RequestInfo =
   | { type: "resource"; target: Target; query: URLSearchParams }
   | { type: "other"; path: string; query: URLSearchParams };
 

@@ -12,7 +12,7 @@ const bookmarkEveryMs = 30_000;
 /** The longest watch when the client asks for none; the real server takes 30 to 60 minutes. */
 const defaultTimeoutSeconds = 30 * 60;
 
-export interface WatchRequest {
+interface WatchRequest {
   resource: Resource;
   namespace: string | undefined;
   name: string | undefined;

@@ -55,7 +55,7 @@ function kindSubject(resource: Resource, name: string): Subject {
 }
 
 /** An object as it would be after a write, before the server's own fields and checks. `managed` is set by server-side apply. */
-export interface Proposal {
+interface Proposal {
   object: JsonObject;
   managed?: Managed[];
 }

@@ -74,12 +74,21 @@ function scalePaths(scale: JsonObject): ScalePaths {
   };
 }
 
-/** The user's schema with what every object has; metadata is the API server's own. */
+/** The user's schema with what every object has; metadata is the API server's own, its name as narrow as the user wants it. */
 function withMetadata(schema: JsonObject, metadata: Schema): Schema {
   const own = schema as Schema;
+  const narrowed = { ...metadata.properties };
+  for (const field of ["name", "generateName"]) {
+    narrowed[field] = { ...narrowed[field], ...own.properties?.["metadata"]?.properties?.[field] };
+  }
   return {
     ...own,
-    properties: { ...own.properties, apiVersion: { type: "string" }, kind: { type: "string" }, metadata },
+    properties: {
+      ...own.properties,
+      apiVersion: { type: "string" },
+      kind: { type: "string" },
+      metadata: { ...metadata, properties: narrowed },
+    },
   };
 }
 

@@ -129,7 +129,7 @@ export function evaluateRules(compiled: CompiledRules, value: unknown, old: unkn
   if (rules.length > 0) {
     const self = celValue(value, schema);
     const oldSelf = old === undefined ? undefined : celValue(old, schema);
-    for (const rule of rules) errors.push(...evaluate(rule, self, oldSelf, path));
+    for (const rule of rules) errors.push(...evaluate(rule, { self, oldSelf, value }, path));
   }
   if (isObject(value)) {
     const former = isObject(old) ? old : {};
@@ -154,7 +154,15 @@ function formerItem(item: unknown, old: unknown, schema: Schema): unknown {
   return old.find((former) => isObject(former) && keys.every((key) => former[key] === item[key]));
 }
 
-function evaluate(compiled: CompiledRule, self: unknown, oldSelf: unknown, path: string): FieldError[] {
+interface Subject {
+  /** The value and its former state as CEL sees them. */
+  self: unknown;
+  oldSelf: unknown;
+  /** The value as JSON. */
+  value: unknown;
+}
+
+function evaluate(compiled: CompiledRule, { self, oldSelf, value }: Subject, path: string): FieldError[] {
   const { rule, expression, isTransition } = compiled;
   if (isTransition && oldSelf === undefined && !rule.optionalOldSelf) return [];
   const context = {
@@ -176,7 +184,9 @@ function evaluate(compiled: CompiledRule, self: unknown, oldSelf: unknown, path:
   }
   const message = messageOf(compiled, context);
   const reason = rule.reason ?? "FieldValueInvalid";
-  return [{ reason, field, message: `${reasonWords[reason]}: ${message}` }];
+  const isScalar = !isObject(value) && !Array.isArray(value);
+  const shown = isScalar && reason === "FieldValueInvalid" ? `${JSON.stringify(value)}: ` : "";
+  return [{ reason, field, message: `${reasonWords[reason]}: ${shown}${message}` }];
 }
 
 const reasonWords = {

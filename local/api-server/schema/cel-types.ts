@@ -9,7 +9,7 @@ const reserved = new Set(
 );
 
 /** A property's name as CEL rules write it; undefined when CEL has no way to write it. */
-export function celIdentifier(property: string): string | undefined {
+function celIdentifier(property: string): string | undefined {
   if (reserved.has(property)) return `__${property}__`;
   const escaped = property
     .replaceAll("__", "__underscores__")

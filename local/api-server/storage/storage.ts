@@ -1,7 +1,7 @@
 import { expired } from "../api-error.ts";
 import type { KubeObject } from "../objects.ts";
 
-export type StorageEventType = "ADDED" | "MODIFIED" | "DELETED";
+type StorageEventType = "ADDED" | "MODIFIED" | "DELETED";
 
 /** One change of one object. `previous` lets a selecting watcher see an object leave its selection. */
 export interface StorageEvent {

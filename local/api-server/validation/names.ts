@@ -55,7 +55,7 @@ function nameErrors(resource: Resource, name: string): FieldError[] {
 }
 
 /** Problems of a map of labels: keys and values. */
-export function labelErrors(labels: unknown, field: string): FieldError[] {
+function labelErrors(labels: unknown, field: string): FieldError[] {
   if (!isObject(labels)) return [];
   return Object.entries(labels).flatMap(([key, value]) => [
     ...qualifiedNameErrors(key, field),

@@ -25,6 +25,7 @@ const specSchema = {
     replicas: { type: "integer", format: "int32", minimum: 0, maximum: 10, default: 1 },
     max: { type: "integer", default: 5 },
     name: { type: "string", maxLength: 5, pattern: "^[a-z]+$" },
+    label: { type: "string", "x-kubernetes-validations": [{ rule: "!self.contains('.')", message: "no dots" }] },
     namespace: { type: "string" },
     memory: { type: "string" },
     port: { "x-kubernetes-int-or-string": true },
@@ -62,8 +63,10 @@ const statusSchema = {
   },
 };
 
+const metadataSchema = { type: "object", properties: { name: { type: "string", maxLength: 12 } } };
+
 function definition(
-  schema: object = { type: "object", properties: { spec: specSchema, status: statusSchema } },
+  schema: object = { type: "object", properties: { metadata: metadataSchema, spec: specSchema, status: statusSchema } },
   name = "widget",
 ): object {
   return {
@@ -194,6 +197,16 @@ describe("custom resources", () => {
       });
     });
   }
+
+  it("are refused for a scalar that a rule forbids, with the scalar", async () => {
+    const { body } = await create("refused", { mode: "a", label: "1.0" });
+    expect(body["message"]).to.equal(`Widget.acme.io "refused" is invalid: spec.label: Invalid value: "1.0": no dots`);
+  });
+
+  it("are refused for a name that their schema does not allow", async () => {
+    const { body } = await create("much-too-long", { mode: "a" });
+    expect(body["message"]).to.contain("metadata.name: Too long: may not be more than 12 bytes");
+  });
 
   it("get their schema's defaults, lose unknown fields and keep what the schema leaves free", async () => {
     const { body, warnings } = await create("pruned", { mode: "a", bar: 1, free: { any: { thing: 1 } }, name: null });

@@ -101,6 +101,16 @@ describe("the stock kubectl", function () {
       "configmap/settings created",
     );
     expect(await ask("-n", "team", "get", "configmap", "settings", "-o", "jsonpath={.data}")).to.equal(`{"a":"b"}`);
+    await ask("-n", "team", "create", "deployment", "web", "--image=nginx:1.25", "--port=80", "--replicas=2");
+    const template =
+      "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].ports} {.spec.template.spec.restartPolicy}";
+    expect(await ask("-n", "team", "get", "deployment", "web", "-o", template)).to.equal(
+      `2 [{"containerPort":80,"protocol":"TCP"}] Always`,
+    );
+    await ask("-n", "team", "create", "service", "clusterip", "web", "--tcp=80:8080");
+    expect(await ask("-n", "team", "get", "service", "web", "-o", "jsonpath={.spec.ports[0].targetPort}")).to.equal(
+      "8080",
+    );
     expect(await ask("auth", "can-i", "create", "pods")).to.equal("yes");
   });
 

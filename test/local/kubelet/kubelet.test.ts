@@ -71,6 +71,17 @@ describe("the local kubelet", () => {
     expect((await node.events("seen")).map(({ reason }) => reason)).to.have.members(["Created", "Started"]);
   });
 
+  it("finds its programs where they are, also when the pod mounts something over their folder", async () => {
+    const volumeMounts = [{ name: "scratch", mountPath: `/${process.execPath.split("/")[1]}` }];
+    const spec = { volumes: [{ name: "scratch", emptyDir: {} }] };
+    await node.run("covered", SERVER, { ...server({ volumeMounts }), spec });
+    await node.pod("covered", ready);
+    const spoken = { env: [{ name: "MODEL_URI", value: "/nowhere" }], volumeMounts };
+    await node.run("runtime", "", { container: { image: "slipway-runtime", args: [], ...spoken }, spec });
+    const pod = await node.pod("runtime", (now) => mainOf(now)?.lastState?.terminated !== undefined);
+    expect(mainOf(pod)?.lastState?.terminated?.message).to.contain("ArtifactNotFound");
+  });
+
   it("takes readiness back when the probe fails, and says why", async () => {
     await node.run("fickle", SERVER, server());
     const { status } = await node.pod("fickle", ready);

@@ -58,7 +58,8 @@ describe("the CustomResourceDefinition", () => {
 
   it("is structural: each value has a type, and nothing is refused by the API server", () => {
     const untyped = schemasOf(root, "").filter(([, schema]) => {
-      const free = schema["x-kubernetes-int-or-string"] === true || schema["x-kubernetes-preserve-unknown-fields"] === true;
+      const free =
+        schema["x-kubernetes-int-or-string"] === true || schema["x-kubernetes-preserve-unknown-fields"] === true;
       return schema.type === undefined && !free;
     });
     expect(untyped.map(([path]) => path)).to.deep.equal([]);
@@ -69,8 +70,11 @@ describe("the CustomResourceDefinition", () => {
 
   it("lets server-side apply merge versions and variables by name", () => {
     const lists = specSchemas.filter(([, schema]) => schema.type === "array");
-    for (const [path, schema] of lists)
-      expect(schema["x-kubernetes-list-map-keys"], path).to.deep.equal(["name"]);
-    expect(lists.map(([path]) => path)).to.have.members(["spec.versions", "spec.versions[].serving.env", "spec.serving.env"]);
+    for (const [path, schema] of lists) expect(schema["x-kubernetes-list-map-keys"], path).to.deep.equal(["name"]);
+    expect(lists.map(([path]) => path)).to.have.members([
+      "spec.versions",
+      "spec.versions[].serving.env",
+      "spec.serving.env",
+    ]);
   });
 });

@@ -16,17 +16,28 @@ describe("parseModelDeployment", () => {
   for (const [title, spec] of [
     ["the short form", { source }],
     ["one version without a weight", { versions: [{ name: "v1", source }] }],
-    ["a version without a share", { versions: [{ name: "v1", weight: 100, source }, { name: "v2", weight: 0, source }] }],
+    [
+      "a version without a share",
+      {
+        versions: [
+          { name: "v1", weight: 100, source },
+          { name: "v2", weight: 0, source },
+        ],
+      },
+    ],
     ["a version's name that starts with a digit", { versions: [{ name: "1-0-0", source }] }],
     ["a ConfigMap's name with dots", { source: { uri: "configmap://loan.v1" } }],
     ["a file's path", { source: { uri: "file:///models/loan" } }],
     ["credentials for https", { source: { uri: "https://host/model.onnx", secretRef: { name: "web" } } }],
     ["an at sign in a path", { source: { uri: "https://host/team@home/model.onnx" } }],
     ["quantities as numbers", { source, serving: { resources: { requests: { cpu: 2, memory: "1e9" } } } }],
-    ["a version's minimum below the maximum of its own", {
-      versions: [{ name: "v1", source, serving: { autoscaling: { minReplicas: 1, maxReplicas: 3 } } }],
-      serving: { autoscaling: { minReplicas: 4, maxReplicas: 8 } },
-    }],
+    [
+      "a version's minimum below the maximum of its own",
+      {
+        versions: [{ name: "v1", source, serving: { autoscaling: { minReplicas: 1, maxReplicas: 3 } } }],
+        serving: { autoscaling: { minReplicas: 4, maxReplicas: 8 } },
+      },
+    ],
     ["a variable without a value", { source, serving: { env: [{ name: "MODE" }] } }],
   ] as const)
     it(`accepts ${title}`, () => {
@@ -41,7 +52,10 @@ describe("parseModelDeployment", () => {
 
   it("tells all problems at once", () => {
     const parsed = parseModelDeployment(
-      object({ versions: [{ name: "V1", weight: 40, source: { uri: "ftp://x" } }], serving: { replicas: 1, autoscaling: { maxReplicas: 2 } } }),
+      object({
+        versions: [{ name: "V1", weight: 40, source: { uri: "ftp://x" } }],
+        serving: { replicas: 1, autoscaling: { maxReplicas: 2 } },
+      }),
     );
     expect(parsed.ok ? [] : parsed.problems.map(({ field }) => field)).to.have.members([
       "spec.versions",

@@ -50,11 +50,18 @@ const specs: fc.Arbitrary<ModelDeploymentSpec> = fc
   }));
 
 const happenings: fc.Arbitrary<Happening> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant("reconcile" as const), crashes: fc.nat(9).map((n) => n === 0) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant("reconcile" as const), crashes: fc.nat(9).map((n) => n === 0) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("change" as const), to: specs }) },
   {
     weight: 4,
-    arbitrary: fc.record({ kind: fc.constant("pods" as const), which: fc.nat(5), ready: fc.integer({ min: 0, max: 6 }) }),
+    arbitrary: fc.record({
+      kind: fc.constant("pods" as const),
+      which: fc.nat(5),
+      ready: fc.integer({ min: 0, max: 6 }),
+    }),
   },
   {
     weight: 6,
@@ -62,8 +69,8 @@ const happenings: fc.Arbitrary<Happening> = fc.oneof(
       kind: fc.constant("router" as const),
       which: fc.nat(1),
       does: fc.constantFrom<RouterDeed[]>(
-        ...["starts", "starts", "takesClusters", "takesRoutes", "checksHealth", "checksHealth"] as const,
-        ...["speaks", "fallsSilent", "dies"] as const,
+        ...(["starts", "starts", "takesClusters", "takesRoutes", "checksHealth", "checksHealth"] as const),
+        ...(["speaks", "fallsSilent", "dies"] as const),
       ),
     }),
   },

@@ -95,7 +95,8 @@ describe("planRollout", () => {
     ]);
     const [old, fresh] = [stages[0]?.record.from.split[1]?.revision, stages[0]?.record.to.split[1]?.revision];
     expect(old).to.not.equal(fresh);
-    const takes = (plan: Plan) => plan.revisions.filter(({ appliedWeight }) => appliedWeight === 20).map(({ id }) => id);
+    const takes = (plan: Plan) =>
+      plan.revisions.filter(({ appliedWeight }) => appliedWeight === 20).map(({ id }) => id);
     expect(stages.map(takes)).to.deep.equal([[old], [old], [old], [fresh], [fresh], [fresh]]);
   });
 
@@ -151,7 +152,9 @@ describe("planRollout", () => {
     const [revision] = cluster.plan!.revisions;
     expect(revision?.image).to.equal(SETTINGS.runtimeImage);
     cluster.change(one("a", { serving: { replicas: 3 } }));
-    const upgraded = cluster.reconcile({ settings: { ...SETTINGS, runtimeImage: "runtime:2", routerImage: "envoy:2" } });
+    const upgraded = cluster.reconcile({
+      settings: { ...SETTINGS, runtimeImage: "runtime:2", routerImage: "envoy:2" },
+    });
     expect(upgraded.plan.revisions.map(({ image }) => image)).to.deep.equal([SETTINGS.runtimeImage]);
   });
 
@@ -176,7 +179,9 @@ describe("planRollout", () => {
   });
 
   it("keeps the replicas of a revision that serves until its users have left", () => {
-    const cluster = live({ versions: [version("v1", 80, "a", { replicas: 8 }), version("v2", 20, "a", { replicas: 2 })] });
+    const cluster = live({
+      versions: [version("v1", 80, "a", { replicas: 8 }), version("v2", 20, "a", { replicas: 2 })],
+    });
     cluster.change({ versions: [version("v1", 20, "a", { replicas: 2 }), version("v2", 80, "a", { replicas: 8 })] });
     const floors = (plan: Plan) => plan.revisions.map(({ version, floor }) => `${version}:${floor}`).join(" ");
     expect(floors(cluster.reconcile().plan)).to.equal("v1:8 v2:8");
@@ -195,7 +200,8 @@ describe("planRollout", () => {
   });
 
   it("raises an HPA's minimum for the share that comes and puts it back when all is done", () => {
-    const autoscaled = (artifact: string) => one(artifact, { serving: { autoscaling: { minReplicas: 2, maxReplicas: 10 } } });
+    const autoscaled = (artifact: string) =>
+      one(artifact, { serving: { autoscaling: { minReplicas: 2, maxReplicas: 10 } } });
     const cluster = live(autoscaled("a"));
     const [pods] = [...cluster.deployments.values()];
     pods!.wanted = 7;

@@ -36,7 +36,10 @@ describe("newestRecord", () => {
     ["is missing", undefined],
     ["is no record", { sequence: 9 }],
     ["has a stage of another operator", { ...record({ sequence: 9 }), stage: "Paused" }],
-    ["has a split that is not whole", { ...record({ sequence: 9 }), to: { via: "Router", split: [{ revision: "v1", buckets: 9_999 }] } }],
+    [
+      "has a split that is not whole",
+      { ...record({ sequence: 9 }), to: { via: "Router", split: [{ revision: "v1", buckets: 9_999 }] } },
+    ],
     ["has an instant that is none", { ...record({ sequence: 9 }), stepStarted: "yesterday" }],
   ] as const)
     it(`falls back to the other copy when one ${title}`, () => {

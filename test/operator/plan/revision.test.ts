@@ -32,13 +32,31 @@ const idOf = (given: ModelDeploymentSpec, name = "loan"): string | undefined =>
 describe("a revision's id", () => {
   const same: [what: string, spec: ModelDeploymentSpec][] = [
     ["replicas change", { ...spec, serving: { ...spec.serving, replicas: 9 } }],
-    ["autoscaling replaces replicas", { ...spec, versions: [{ ...v1, serving: { ...v1.serving, autoscaling: { maxReplicas: 4 } } }, v2] }],
-    ["weights change", { ...spec, versions: [{ ...v1, weight: 10 }, { ...v2, weight: 90 }] }],
+    [
+      "autoscaling replaces replicas",
+      { ...spec, versions: [{ ...v1, serving: { ...v1.serving, autoscaling: { maxReplicas: 4 } } }, v2] },
+    ],
+    [
+      "weights change",
+      {
+        ...spec,
+        versions: [
+          { ...v1, weight: 10 },
+          { ...v2, weight: 90 },
+        ],
+      },
+    ],
     ["another version changes", { ...spec, versions: [v1, { ...v2, source: { uri: "s3://models/loan/3/" } }] }],
     ["versions change places", { ...spec, versions: [v1, v2].toReversed() }],
     ["traffic settings change", { ...spec, traffic: { sticky: { header: "x-user-id" } } }],
-    ["keys are written in another order", { ...spec, versions: [{ ...v1, source: { secretRef: { name: "s3" }, uri: v1.source.uri } }, v2] }],
-    ["an empty object is written out", { ...spec, serving: { ...spec.serving, probes: { ...spec.serving?.probes, readiness: {} } } }],
+    [
+      "keys are written in another order",
+      { ...spec, versions: [{ ...v1, source: { secretRef: { name: "s3" }, uri: v1.source.uri } }, v2] },
+    ],
+    [
+      "an empty object is written out",
+      { ...spec, serving: { ...spec.serving, probes: { ...spec.serving?.probes, readiness: {} } } },
+    ],
     [
       "fields move from spec.serving to the version",
       { versions: [{ ...v1, serving: { ...spec.serving, ...v1.serving } }, v2] },
@@ -70,14 +88,20 @@ describe("a revision's id", () => {
 
   it("makes child names that fit a DNS label and are different for different objects and versions", () =>
     fc.assert(
-      fc.property(fc.uniqueArray(objects, { selector: ({ name, version }) => `${name}/${version}`, minLength: 2 }), (list) => {
-        const names = list.map(({ name, version }) => {
-          const md = validModelDeployment({ versions: [{ name: version, source: { uri: "file:///model" } }] }, { name });
-          return childNames.revision(name, desiredRevisions(md)[0]?.id ?? "");
-        });
-        expect(new Set(names).size).to.equal(names.length);
-        for (const child of names) expect(child).to.match(/^[a-z]([-a-z0-9]{0,61}[a-z0-9])$/);
-      }),
+      fc.property(
+        fc.uniqueArray(objects, { selector: ({ name, version }) => `${name}/${version}`, minLength: 2 }),
+        (list) => {
+          const names = list.map(({ name, version }) => {
+            const md = validModelDeployment(
+              { versions: [{ name: version, source: { uri: "file:///model" } }] },
+              { name },
+            );
+            return childNames.revision(name, desiredRevisions(md)[0]?.id ?? "");
+          });
+          expect(new Set(names).size).to.equal(names.length);
+          for (const child of names) expect(child).to.match(/^[a-z]([-a-z0-9]{0,61}[a-z0-9])$/);
+        },
+      ),
     ));
 
   it("tells object a with version b-c from object a-b with version c", () => {
@@ -89,9 +113,24 @@ describe("a revision's id", () => {
 
 describe("overlay", () => {
   const table: [title: string, base: Serving, over: Serving, result: Serving][] = [
-    ["keeps what the version does not say", { replicas: 3, probes: { periodSeconds: 5 } }, {}, { replicas: 3, probes: { periodSeconds: 5, readiness: {}, liveness: {}, startup: {} } }],
-    ["lets the version's replicas replace autoscaling", { autoscaling: { maxReplicas: 5 } }, { replicas: 2 }, { replicas: 2 }],
-    ["lets the version's autoscaling replace replicas", { replicas: 2 }, { autoscaling: { maxReplicas: 5 } }, { autoscaling: { maxReplicas: 5 } }],
+    [
+      "keeps what the version does not say",
+      { replicas: 3, probes: { periodSeconds: 5 } },
+      {},
+      { replicas: 3, probes: { periodSeconds: 5, readiness: {}, liveness: {}, startup: {} } },
+    ],
+    [
+      "lets the version's replicas replace autoscaling",
+      { autoscaling: { maxReplicas: 5 } },
+      { replicas: 2 },
+      { replicas: 2 },
+    ],
+    [
+      "lets the version's autoscaling replace replicas",
+      { replicas: 2 },
+      { autoscaling: { maxReplicas: 5 } },
+      { autoscaling: { maxReplicas: 5 } },
+    ],
     [
       "merges autoscaling",
       { autoscaling: { minReplicas: 2, maxReplicas: 10, targetCPUUtilizationPercentage: 70 } },
@@ -106,11 +145,26 @@ describe("overlay", () => {
     ],
     [
       "merges variables by name",
-      { env: [{ name: "A", value: "1" }, { name: "B", value: "1" }] },
-      { env: [{ name: "B", value: "2" }, { name: "C", value: "2" }] },
-      { env: [{ name: "A", value: "1" }, { name: "B", value: "2" }, { name: "C", value: "2" }] },
+      {
+        env: [
+          { name: "A", value: "1" },
+          { name: "B", value: "1" },
+        ],
+      },
+      {
+        env: [
+          { name: "B", value: "2" },
+          { name: "C", value: "2" },
+        ],
+      },
+      {
+        env: [
+          { name: "A", value: "1" },
+          { name: "B", value: "2" },
+          { name: "C", value: "2" },
+        ],
+      },
     ],
   ];
-  for (const [title, base, over, result] of table)
-    it(title, () => expect(overlay(base, over)).to.deep.equal(result));
+  for (const [title, base, over, result] of table) it(title, () => expect(overlay(base, over)).to.deep.equal(result));
 });

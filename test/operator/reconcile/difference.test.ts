@@ -9,16 +9,16 @@ import { childKey } from "../../../operator/reconcile/resource-types.ts";
 
 const { applyPatch } = fastJsonPatch;
 
-const GOLDEN = "test/golden/operator";
+const PAIRS = "test/golden/operator/observed";
 
-/** The children as the operator writes them, and as an API server gives them back. */
+/** Children as the operator wrote them, and as an API server gave them back. */
 function pairs(example: string): { desired: KubeObject; observed: KubeObject }[] {
-  const desired = parseAllDocuments(readFileSync(`${GOLDEN}/${example}.yaml`, "utf8"));
-  const observed = JSON.parse(readFileSync(`${GOLDEN}/observed/${example}.json`, "utf8")) as { items: KubeObject[] };
+  const desired = parseAllDocuments(readFileSync(`${PAIRS}/${example}.yaml`, "utf8"));
+  const observed = JSON.parse(readFileSync(`${PAIRS}/${example}.json`, "utf8")) as { items: KubeObject[] };
   return desired.map((document) => {
     const child = document.toJS() as KubeObject;
     const twin = observed.items.find((item) => childKey(item) === childKey(child));
-    if (twin === undefined) throw new Error(`${GOLDEN}/observed/${example}.json has no ${childKey(child)}`);
+    if (twin === undefined) throw new Error(`${PAIRS}/${example}.json has no ${childKey(child)}`);
     return { desired: child, observed: twin };
   });
 }
@@ -39,8 +39,16 @@ describe("needsApply", () => {
   const drifts: [what: string, kind: string, patch: Operation[]][] = [
     ["an image", "Deployment", [{ op: "replace", path: "/spec/template/spec/containers/0/image", value: "other:1" }]],
     ["the replicas", "Deployment", [{ op: "replace", path: "/spec/replicas", value: 1 }]],
-    ["a memory limit", "Deployment", [{ op: "replace", path: "/spec/template/spec/containers/0/resources/limits/memory", value: "1Gi" }]],
-    ["a dropped capability", "Deployment", [{ op: "remove", path: "/spec/template/spec/containers/0/securityContext/capabilities" }]],
+    [
+      "a memory limit",
+      "Deployment",
+      [{ op: "replace", path: "/spec/template/spec/containers/0/resources/limits/memory", value: "1Gi" }],
+    ],
+    [
+      "a dropped capability",
+      "Deployment",
+      [{ op: "remove", path: "/spec/template/spec/containers/0/securityContext/capabilities" }],
+    ],
     ["a removed variable", "Deployment", [{ op: "remove", path: "/spec/template/spec/containers/0/env/0" }]],
     ["a removed label", "Deployment", [{ op: "remove", path: "/metadata/labels/app.kubernetes.io~1managed-by" }]],
     ["a removed owner", "Deployment", [{ op: "remove", path: "/metadata/ownerReferences" }]],
@@ -63,7 +71,10 @@ describe("needsApply", () => {
         {
           op: "add",
           path: "/spec/metrics/-",
-          value: { type: "Resource", resource: { name: "memory", target: { type: "Utilization", averageUtilization: 50 } } },
+          value: {
+            type: "Resource",
+            resource: { name: "memory", target: { type: "Utilization", averageUtilization: 50 } },
+          },
         },
       ],
     ],
@@ -76,7 +87,11 @@ describe("needsApply", () => {
 
   const additions: [what: string, kind: string, patch: Operation[]][] = [
     ["an annotation", "Deployment", [{ op: "add", path: "/metadata/annotations", value: { note: "theirs" } }]],
-    ["an injected container", "Deployment", [{ op: "add", path: "/spec/template/spec/containers/-", value: { name: "sidecar", image: "proxy" } }]],
+    [
+      "an injected container",
+      "Deployment",
+      [{ op: "add", path: "/spec/template/spec/containers/-", value: { name: "sidecar", image: "proxy" } }],
+    ],
     ["a status", "Deployment", [{ op: "add", path: "/status", value: { readyReplicas: 3 } }]],
     ["an address", "Service", [{ op: "add", path: "/spec/externalIPs", value: ["192.0.2.1"] }]],
   ];
@@ -105,6 +120,8 @@ describe("withDesiredDigest", () => {
 
   it("is the same for the same wish in another order", () => {
     const shuffled = Object.fromEntries(Object.entries(desired).toReversed()) as typeof desired;
-    expect(withDesiredDigest(shuffled).metadata.annotations).to.deep.equal(withDesiredDigest(desired).metadata.annotations);
+    expect(withDesiredDigest(shuffled).metadata.annotations).to.deep.equal(
+      withDesiredDigest(desired).metadata.annotations,
+    );
   });
 });

@@ -17,10 +17,14 @@ function childrenOf(spec: ModelDeploymentSpec, name = "loan"): KubernetesObject[
   return desiredObjects(md, planRollout(md, nothing, now, SETTINGS));
 }
 
-function child<T extends KubernetesObject>(children: readonly KubernetesObject[], kind: string): T {
+function child(children: readonly KubernetesObject[], kind: string): KubernetesObject {
   const found = children.findLast((object) => object.kind === kind);
   if (found === undefined) throw new Error(`there is no ${kind}`);
-  return found as T;
+  return found;
+}
+
+function deploymentOf(children: readonly KubernetesObject[]): V1Deployment {
+  return child(children, "Deployment");
 }
 
 /** Envoy's config has tests of its own; here it would only make every change of it a change of these files. */
@@ -80,7 +84,7 @@ describe("desiredObjects", () => {
       expectGolden(`test/golden/operator/${file}.yaml`, childrenOf(spec).map(withoutEnvoyConfig)));
 
   it("gives replicas, requests, limits and probes exactly as asked for", () => {
-    const { spec } = child<V1Deployment>(childrenOf(asAskedFor), "Deployment");
+    const { spec } = deploymentOf(childrenOf(asAskedFor));
     const [container] = spec?.template.spec?.containers ?? [];
     expect(spec?.replicas).to.equal(3);
     expect(container?.resources).to.deep.equal({
@@ -97,7 +101,7 @@ describe("desiredObjects", () => {
   it("exposes port 80 of a LoadBalancer, which leads to the containers' port 8000", () => {
     const children = childrenOf(asAskedFor);
     const front = children[0] as V1Service;
-    const pods = child<V1Deployment>(children, "Deployment").spec?.template;
+    const pods = deploymentOf(children).spec?.template;
     expect(front.metadata?.name).to.equal("loan");
     expect(front.spec?.type).to.equal("LoadBalancer");
     expect(front.spec?.ports).to.deep.equal([{ name: "http", port: 80, protocol: "TCP", targetPort: "http" }]);
@@ -107,8 +111,8 @@ describe("desiredObjects", () => {
 
   it("makes an autoscaling/v2 HPA from 2 to 10 at 70 % CPU, and leaves the replicas to it", () => {
     const children = childrenOf(autoscaled);
-    const hpa = child<V2HorizontalPodAutoscaler>(children, "HorizontalPodAutoscaler");
-    const deployment = child<V1Deployment>(children, "Deployment");
+    const hpa = child(children, "HorizontalPodAutoscaler") as V2HorizontalPodAutoscaler;
+    const deployment = deploymentOf(children);
     expect(hpa.apiVersion).to.equal("autoscaling/v2");
     expect(hpa.spec).to.deep.equal({
       scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: deployment.metadata?.name },
@@ -151,22 +155,21 @@ describe("desiredObjects", () => {
   });
 
   it("passes named keys of the source's Secret on, and nothing else of it", () => {
-    const { spec } = child<V1Deployment>(
+    const { spec } = deploymentOf(
       childrenOf({ source: { uri: "https://host/model.onnx", secretRef: { name: "web" } } }),
-      "Deployment",
     );
     const fromSecret = spec?.template.spec?.containers[0]?.env?.filter(({ valueFrom }) => valueFrom?.secretKeyRef);
     expect(fromSecret?.map(({ name }) => name)).to.deep.equal(["HTTP_AUTHORIZATION", "HTTP_USERNAME", "HTTP_PASSWORD"]);
-    for (const { valueFrom } of fromSecret ?? []) expect(valueFrom?.secretKeyRef).to.include({ name: "web", optional: true });
+    for (const { valueFrom } of fromSecret ?? [])
+      expect(valueFrom?.secretKeyRef).to.include({ name: "web", optional: true });
   });
 
   it("names each variable once: the user's own comes before the Secret's", () => {
-    const { spec } = child<V1Deployment>(
+    const { spec } = deploymentOf(
       childrenOf({
         source: { ...source, secretRef: { name: "s3" } },
         serving: { env: [{ name: "AWS_REGION", value: "eu-central-1" }] },
       }),
-      "Deployment",
     );
     const region = spec?.template.spec?.containers[0]?.env?.filter(({ name }) => name === "AWS_REGION");
     expect(region).to.deep.equal([{ name: "AWS_REGION", value: "eu-central-1" }]);
@@ -174,7 +177,7 @@ describe("desiredObjects", () => {
 
   it("lets the fields of one probe go before those of all", () => {
     const probes = { periodSeconds: 7, readiness: { periodSeconds: 1 }, startup: { failureThreshold: 3 } };
-    const { spec } = child<V1Deployment>(childrenOf({ source, serving: { probes } }), "Deployment");
+    const { spec } = deploymentOf(childrenOf({ source, serving: { probes } }));
     const [container] = spec?.template.spec?.containers ?? [];
     expect(container?.readinessProbe?.periodSeconds).to.equal(1);
     expect(container?.livenessProbe?.periodSeconds).to.equal(7);
@@ -194,7 +197,11 @@ describe("desiredObjects", () => {
       expect(spec?.template.spec).to.deep.include({ automountServiceAccountToken: false });
       expect(spec?.template.spec?.securityContext).to.include({ runAsNonRoot: true });
       for (const { securityContext } of spec?.template.spec?.containers ?? [])
-        expect(securityContext).to.deep.include({ readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } });
+        expect(securityContext).to.deep.include({
+          readOnlyRootFilesystem: true,
+          allowPrivilegeEscalation: false,
+          capabilities: { drop: ["ALL"] },
+        });
     }
   });
 });

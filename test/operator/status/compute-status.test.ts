@@ -59,7 +59,9 @@ function live(spec: ModelDeploymentSpec): SimulatedCluster {
 /** `Available=True Ready=Unknown/WaitingForReplicas Reconciling=True`, with the reason where it is not routine. */
 function words({ conditions = [] }: ModelDeploymentStatus): string {
   return conditions
-    .map(({ type, status, reason }) => (type === "Ready" && status !== "True" ? `${type}=${status}/${reason}` : `${type}=${status}`))
+    .map(({ type, status, reason }) =>
+      type === "Ready" && status !== "True" ? `${type}=${status}/${reason}` : `${type}=${status}`,
+    )
     .join(" ");
 }
 
@@ -67,7 +69,9 @@ function condition(status: ModelDeploymentStatus, type: string): Condition | und
   return status.conditions?.find((found) => found.type === type);
 }
 
-const broken = (): V1Pod[] => [pod({ state: terminated(1, "Error", lastWords("ArtifactNotFound", true, "s3://models/v1/b/ is not there")) })];
+const broken = (): V1Pod[] => [
+  pod({ state: terminated(1, "Error", lastWords("ArtifactNotFound", true, "s3://models/v1/b/ is not there")) }),
+];
 
 describe("computeStatus", () => {
   it("is Pending while nothing serves yet, and says what it waits for", () => {
@@ -108,7 +112,10 @@ describe("computeStatus", () => {
     const status = statusOf(cluster, { pods: (id) => (id === old ? [] : broken()) });
     expect(words(status)).to.equal("Available=True Ready=False/ArtifactNotFound Stalled=True");
     expect(status.phase).to.equal("Degraded");
-    expect(status.revisions?.find(({ revision }) => revision !== old)).to.include({ state: "Failed", reason: "ArtifactNotFound" });
+    expect(status.revisions?.find(({ revision }) => revision !== old)).to.include({
+      state: "Failed",
+      reason: "ArtifactNotFound",
+    });
   });
 
   it("is Failed when the first revision cannot load", () => {
@@ -185,7 +192,10 @@ describe("computeStatus", () => {
 
   it("says what the API server refuses", () => {
     const applied = { notOwned: [], refused: [{ child: "Service/loan", message: "denied by policy", quota: false }] };
-    expect(condition(statusOf(live(one("a")), { applied }), "Stalled")).to.include({ reason: "Refused", message: "Service/loan: denied by policy" });
+    expect(condition(statusOf(live(one("a")), { applied }), "Stalled")).to.include({
+      reason: "Refused",
+      message: "Service/loan: denied by policy",
+    });
   });
 
   it("gives the address of the load balancer once there is one, with the port that is not 80", () => {
@@ -202,8 +212,12 @@ describe("computeStatus", () => {
     cluster.change(one("b"));
     cluster.reconcile();
     const after = statusOf(cluster, { previous: before, generation: 2 });
-    expect(condition(after, "Ready")?.lastTransitionTime).to.equal(new Date(cluster.now).toISOString().replace(".000", ""));
-    expect(condition(after, "Available")?.lastTransitionTime).to.equal(condition(before, "Available")?.lastTransitionTime);
+    expect(condition(after, "Ready")?.lastTransitionTime).to.equal(
+      new Date(cluster.now).toISOString().replace(".000", ""),
+    );
+    expect(condition(after, "Available")?.lastTransitionTime).to.equal(
+      condition(before, "Available")?.lastTransitionTime,
+    );
   });
 
   it("keeps what its conditions mean, whatever the facts are", () =>
@@ -262,7 +276,12 @@ describe("a status that is held", () => {
   it("says InvalidSpec for this generation and leaves what serves as it is", () => {
     const status = heldStatus(2, hold, before, Date.parse("2026-01-02T00:00:00Z"));
     expect(words(status)).to.equal("Available=True Ready=False/InvalidSpec Stalled=True");
-    expect(status).to.deep.include({ observedGeneration: 2, phase: "Degraded", revisions: before.revisions, rollout: before.rollout });
+    expect(status).to.deep.include({
+      observedGeneration: 2,
+      phase: "Degraded",
+      revisions: before.revisions,
+      rollout: before.rollout,
+    });
   });
 
   it("is Failed when nothing was ever made", () => {

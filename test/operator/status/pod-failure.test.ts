@@ -3,15 +3,33 @@ import { expect } from "chai";
 import { LOAD_FAILURES } from "../../../runtime/contract.ts";
 import { REVISION_REASONS } from "../../../operator/api/status.ts";
 import { podFailure, worstFailure } from "../../../operator/status/pod-failure.ts";
-import { containerStatus, lastWords, pod, readyPod, running, terminated, waiting } from "../../support/operator/pods.ts";
+import {
+  containerStatus,
+  lastWords,
+  pod,
+  readyPod,
+  running,
+  terminated,
+  waiting,
+} from "../../support/operator/pods.ts";
 
 type Case = [title: string, pod: V1Pod, reason: string | undefined, permanent?: boolean, message?: RegExp];
 
 const cases: Case[] = [
   ["nothing of a ready pod", readyPod(), undefined],
-  ["nothing of a pod that goes", { ...pod({ state: terminated(1, "Error") }), metadata: { deletionTimestamp: new Date(0) } }, undefined],
+  [
+    "nothing of a pod that goes",
+    { metadata: { deletionTimestamp: new Date(0) }, status: { conditions: [] } },
+    undefined,
+  ],
   ["a pod without containers yet", { metadata: {}, status: {} }, "Starting", false],
-  ["a container that is being created", pod({ state: waiting("ContainerCreating") }), "Starting", false, /ContainerCreating/],
+  [
+    "a container that is being created",
+    pod({ state: waiting("ContainerCreating") }),
+    "Starting",
+    false,
+    /ContainerCreating/,
+  ],
   ["a model that loads", pod({ state: running, started: false }), "Starting", false, /loading/],
   ["a pod that was ready once", pod({ state: running, started: true }), "NotReady", false, /\/health/],
   [
@@ -21,7 +39,13 @@ const cases: Case[] = [
     false,
     /Insufficient memory/,
   ],
-  ["an image that is not there", pod({ state: waiting("ErrImagePull", "manifest unknown") }), "ImagePull", true, /runtime:1.*manifest unknown/],
+  [
+    "an image that is not there",
+    pod({ state: waiting("ErrImagePull", "manifest unknown") }),
+    "ImagePull",
+    true,
+    /runtime:1.*manifest unknown/,
+  ],
   ["an image that is waited for", pod({ state: waiting("ImagePullBackOff") }), "ImagePull", true],
   ["an image's name that is none", pod({ state: waiting("InvalidImageName") }), "ImagePull", true],
   [
@@ -40,12 +64,21 @@ const cases: Case[] = [
   ],
   [
     "another image's end",
-    pod({ restartCount: 1, state: waiting("CrashLoopBackOff"), lastState: terminated(1, "Error", "Traceback\nValueError: no") }),
+    pod({
+      restartCount: 1,
+      state: waiting("CrashLoopBackOff"),
+      lastState: terminated(1, "Error", "Traceback\nValueError: no"),
+    }),
     "CrashLoop",
     false,
     /exit code 1: ValueError: no/,
   ],
-  ["an end for the fourth time", pod({ restartCount: 3, lastState: terminated(1, "Error"), state: waiting("CrashLoopBackOff") }), "CrashLoop", true],
+  [
+    "an end for the fourth time",
+    pod({ restartCount: 3, lastState: terminated(1, "Error"), state: waiting("CrashLoopBackOff") }),
+    "CrashLoop",
+    true,
+  ],
   [
     "a termination message of another make",
     pod({ state: terminated(1, "Error", '{"reason":"Sadness","message":"no","permanent":true}') }),
@@ -61,13 +94,22 @@ const cases: Case[] = [
   ]),
   [
     "the runtime's last failure while it waits to try again",
-    pod({ restartCount: 4, state: waiting("CrashLoopBackOff"), lastState: terminated(1, "Error", lastWords("SourceUnavailable", false)) }),
+    pod({
+      restartCount: 4,
+      state: waiting("CrashLoopBackOff"),
+      lastState: terminated(1, "Error", lastWords("SourceUnavailable", false)),
+    }),
     "SourceUnavailable",
     false,
   ],
   [
     "the runtime's last failure while it tries again",
-    pod({ restartCount: 4, state: running, started: false, lastState: terminated(1, "Error", lastWords("ArtifactNotFound", true)) }),
+    pod({
+      restartCount: 4,
+      state: running,
+      started: false,
+      lastState: terminated(1, "Error", lastWords("ArtifactNotFound", true)),
+    }),
     "ArtifactNotFound",
     true,
   ],

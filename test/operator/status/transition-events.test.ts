@@ -28,7 +28,12 @@ const notFound = { state: "Failed", reason: "ArtifactNotFound", message: "nothin
 describe("transitionEvents", () => {
   const table: [title: string, before: ModelDeploymentStatus, after: ModelDeploymentStatus, events: string[]][] = [
     ["says nothing when nothing changed", { revisions: [revision(notFound)] }, { revisions: [revision(notFound)] }, []],
-    ["says nothing of counts", { revisions: [revision({ readyReplicas: 1 })] }, { revisions: [revision({ readyReplicas: 2 })] }, []],
+    [
+      "says nothing of counts",
+      { revisions: [revision({ readyReplicas: 1 })] },
+      { revisions: [revision({ readyReplicas: 2 })] },
+      [],
+    ],
     [
       "tells of a new revision and where its model is from",
       {},
@@ -84,7 +89,12 @@ describe("transitionEvents", () => {
       { conditions: [condition("Available", "False", "NoReadyPods", "no version has a ready pod")] },
       ["Warning Unavailable: no version has a ready pod"],
     ],
-    ["does not call unavailable what never was", {}, { conditions: [condition("Available", "False", "NoReadyPods")] }, []],
+    [
+      "does not call unavailable what never was",
+      {},
+      { conditions: [condition("Available", "False", "NoReadyPods")] },
+      [],
+    ],
     [
       "tells when it is stuck, and again when on something else",
       { conditions: [condition("Stalled", "True", "NotOwned", "Service/loan")] },
@@ -94,6 +104,8 @@ describe("transitionEvents", () => {
   ];
   for (const [title, before, after, events] of table)
     it(title, () =>
-      expect(transitionEvents(before, after).map(({ type, reason, message }) => `${type} ${reason}: ${message}`)).to.deep.equal(events),
+      expect(
+        transitionEvents(before, after).map(({ type, reason, message }) => `${type} ${reason}: ${message}`),
+      ).to.deep.equal(events),
     );
 });

@@ -11,5 +11,8 @@ export function expectGolden(path: string, objects: readonly unknown[]): void {
   }
   const expected = parseAllDocuments(readFileSync(path, "utf8")).map((document): unknown => document.toJS());
   const given = parseAllDocuments(text).map((document): unknown => document.toJS());
-  expect(given, `${path}; if the change is meant, run the test with UPDATE_GOLDEN=1 and read the difference`).to.deep.equal(expected);
+  expect(
+    given,
+    `${path}; if the change is meant, run the test with UPDATE_GOLDEN=1 and read the difference`,
+  ).to.deep.equal(expected);
 }

@@ -23,9 +23,21 @@ export const invalidObjects: readonly InvalidObject[] = [
     spec: { versions: Array.from({ length: 9 }, (_, i) => version({ name: `v${i}`, weight: i === 0 ? 100 : 0 })) },
     field: "spec.versions",
   },
-  { title: "a version's name with dots", spec: { versions: [version({ name: "1.0.0" })] }, field: "spec.versions[0].name" },
-  { title: "a version's name in capitals", spec: { versions: [version({ name: "V1" })] }, field: "spec.versions[0].name" },
-  { title: "a version's name of 15 characters", spec: { versions: [version({ name: "v".repeat(15) })] }, field: "spec.versions[0].name" },
+  {
+    title: "a version's name with dots",
+    spec: { versions: [version({ name: "1.0.0" })] },
+    field: "spec.versions[0].name",
+  },
+  {
+    title: "a version's name in capitals",
+    spec: { versions: [version({ name: "V1" })] },
+    field: "spec.versions[0].name",
+  },
+  {
+    title: "a version's name of 15 characters",
+    spec: { versions: [version({ name: "v".repeat(15) })] },
+    field: "spec.versions[0].name",
+  },
   { title: "a version without a source", spec: { versions: [{ name: "v1" }] }, field: "spec.versions[0].source" },
   {
     title: "two versions of one name",
@@ -42,26 +54,50 @@ export const invalidObjects: readonly InvalidObject[] = [
     spec: { versions: [version({ weight: 80 }), version({ name: "v2", weight: 10 })] },
     field: "spec.versions",
   },
-  { title: "one version with half of the weight", spec: { versions: [version({ weight: 50 })] }, field: "spec.versions" },
+  {
+    title: "one version with half of the weight",
+    spec: { versions: [version({ weight: 50 })] },
+    field: "spec.versions",
+  },
   { title: "a weight above 100", spec: { versions: [version({ weight: 101 })] }, field: "spec.versions[0].weight" },
   { title: "a weight below 0", spec: { versions: [version({ weight: -1 })] }, field: "spec.versions[0].weight" },
-  { title: "a weight that is no whole number", spec: { versions: [version({ weight: 99.5 })] }, field: "spec.versions[0].weight" },
-  { title: "a source of a scheme that is not there", spec: { source: { uri: "ftp://host/model" } }, field: "spec.source.uri" },
+  {
+    title: "a weight that is no whole number",
+    spec: { versions: [version({ weight: 99.5 })] },
+    field: "spec.versions[0].weight",
+  },
+  {
+    title: "a source of a scheme that is not there",
+    spec: { source: { uri: "ftp://host/model" } },
+    field: "spec.source.uri",
+  },
   { title: "a source without a scheme", spec: { source: { uri: "/models/loan" } }, field: "spec.source.uri" },
   { title: "a source of nothing", spec: { source: { uri: "" } }, field: "spec.source.uri" },
   { title: "a relative file", spec: { source: { uri: "file://models/loan" } }, field: "spec.source.uri" },
   { title: "a file without a path", spec: { source: { uri: "file:///" } }, field: "spec.source.uri" },
   { title: "a key of a ConfigMap", spec: { source: { uri: "configmap://loan/model.onnx" } }, field: "spec.source.uri" },
   { title: "a ConfigMap in capitals", spec: { source: { uri: "configmap://Loan" } }, field: "spec.source.uri" },
-  { title: "a password in the source", spec: { source: { uri: "https://me:secret@host/model.onnx" } }, field: "spec.source.uri" },
+  {
+    title: "a password in the source",
+    spec: { source: { uri: "https://me:secret@host/model.onnx" } },
+    field: "spec.source.uri",
+  },
   {
     title: "credentials for a source that takes none",
     spec: { source: { uri: "configmap://loan", secretRef: { name: "s3" } } },
     field: "spec.source.secretRef",
   },
-  { title: "a Secret without a name", spec: { source: { uri, secretRef: { name: "" } } }, field: "spec.source.secretRef.name" },
+  {
+    title: "a Secret without a name",
+    spec: { source: { uri, secretRef: { name: "" } } },
+    field: "spec.source.secretRef.name",
+  },
   { title: "a digest in capitals", spec: { source: { uri, sha256: "A".repeat(64) } }, field: "spec.source.sha256" },
-  { title: "a digest that is too short", spec: { source: { uri, sha256: "a".repeat(63) } }, field: "spec.source.sha256" },
+  {
+    title: "a digest that is too short",
+    spec: { source: { uri, sha256: "a".repeat(63) } },
+    field: "spec.source.sha256",
+  },
   {
     title: "replicas and autoscaling",
     spec: { source, serving: { replicas: 2, autoscaling: { maxReplicas: 3 } } },
@@ -73,7 +109,11 @@ export const invalidObjects: readonly InvalidObject[] = [
     field: "spec.versions[0].serving.autoscaling",
   },
   { title: "no replicas", spec: { source, serving: { replicas: 0 } }, field: "spec.serving.replicas" },
-  { title: "autoscaling without a maximum", spec: { source, serving: { autoscaling: { minReplicas: 2 } } }, field: "spec.serving.autoscaling.maxReplicas" },
+  {
+    title: "autoscaling without a maximum",
+    spec: { source, serving: { autoscaling: { minReplicas: 2 } } },
+    field: "spec.serving.autoscaling.maxReplicas",
+  },
   {
     title: "a minimum above the maximum",
     spec: { source, serving: { autoscaling: { minReplicas: 4, maxReplicas: 3 } } },
@@ -97,17 +137,37 @@ export const invalidObjects: readonly InvalidObject[] = [
     spec: { source, serving: { resources: { limits: { memory: "4 GB" } } } },
     field: "spec.serving.resources.limits.memory",
   },
-  { title: "a probe every 0 seconds", spec: { source, serving: { probes: { periodSeconds: 0 } } }, field: "spec.serving.probes.periodSeconds" },
-  { title: "a variable that the operator sets", spec: { source, serving: { env: [{ name: "MODEL_URI", value: "x" }] } }, field: "spec.serving.env[0].name" },
+  {
+    title: "a probe every 0 seconds",
+    spec: { source, serving: { probes: { periodSeconds: 0 } } },
+    field: "spec.serving.probes.periodSeconds",
+  },
+  {
+    title: "a variable that the operator sets",
+    spec: { source, serving: { env: [{ name: "MODEL_URI", value: "x" }] } },
+    field: "spec.serving.env[0].name",
+  },
   {
     title: "a variable of a version that the operator sets",
     spec: { versions: [version({ serving: { env: [{ name: "PORT", value: "1" }] } })] },
     field: "spec.versions[0].serving.env[0].name",
   },
-  { title: "a variable with a space", spec: { source, serving: { env: [{ name: "MY MODE" }] } }, field: "spec.serving.env[0].name" },
+  {
+    title: "a variable with a space",
+    spec: { source, serving: { env: [{ name: "MY MODE" }] } },
+    field: "spec.serving.env[0].name",
+  },
   {
     title: "a variable twice",
-    spec: { source, serving: { env: [{ name: "MODE", value: "a" }, { name: "MODE", value: "b" }] } },
+    spec: {
+      source,
+      serving: {
+        env: [
+          { name: "MODE", value: "a" },
+          { name: "MODE", value: "b" },
+        ],
+      },
+    },
     field: "spec.serving.env",
   },
   {
@@ -121,9 +181,21 @@ export const invalidObjects: readonly InvalidObject[] = [
     spec: variable({ valueFrom: { fieldRef: { fieldPath: "status.podIP" }, secretKeyRef: { name: "s", key: "k" } } }),
     field: "spec.serving.env[0].valueFrom",
   },
-  { title: "a header's name with a space", spec: { source, traffic: { sticky: { header: "user id" } } }, field: "spec.traffic.sticky.header" },
+  {
+    title: "a header's name with a space",
+    spec: { source, traffic: { sticky: { header: "user id" } } },
+    field: "spec.traffic.sticky.header",
+  },
   { title: "sticky by nothing", spec: { source, traffic: { sticky: {} } }, field: "spec.traffic.sticky.header" },
-  { title: "a Service of no type", spec: { source, traffic: { service: { type: "ExternalName" } } }, field: "spec.traffic.service.type" },
-  { title: "a port above 65535", spec: { source, traffic: { service: { port: 65_536 } } }, field: "spec.traffic.service.port" },
+  {
+    title: "a Service of no type",
+    spec: { source, traffic: { service: { type: "ExternalName" } } },
+    field: "spec.traffic.service.type",
+  },
+  {
+    title: "a port above 65535",
+    spec: { source, traffic: { service: { port: 65_536 } } },
+    field: "spec.traffic.service.port",
+  },
   { title: "suspend in words", spec: { source, suspend: "yes" }, field: "spec.suspend" },
 ];

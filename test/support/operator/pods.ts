@@ -1,7 +1,7 @@
-import type { V1ContainerState, V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
+import type { V1ContainerState, V1ContainerStatus, V1Pod, V1PodStatus } from "@kubernetes/client-node";
 
 /** A runtime pod whose container is in the given state. */
-export function pod(container: Partial<V1ContainerStatus>, status: V1Pod["status"] = {}): V1Pod {
+export function pod(container: Partial<V1ContainerStatus>, status: Partial<V1PodStatus> = {}): V1Pod {
   return {
     apiVersion: "v1",
     kind: "Pod",

@@ -164,7 +164,7 @@ export class SimulatedCluster {
   /** As the API server, the Deployment controller and an HPA at low load would have it. */
   #applyRevisions(plan: Plan): void {
     const planned = new Map(plan.revisions.map((revision) => [revision.id, revision]));
-    for (const id of [...this.deployments.keys()]) if (!planned.has(id)) this.deployments.delete(id);
+    for (const id of this.deployments.keys()) if (!planned.has(id)) this.deployments.delete(id);
     for (const [id, { floor, serving }] of planned) {
       const pods = this.deployments.get(id) ?? { wanted: floor, ready: 0 };
       const most = serving.autoscaling?.maxReplicas ?? floor;

@@ -1,0 +1,224 @@
+import { expect } from "chai";
+import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
+import type { ModelDeploymentStatus } from "../../../operator/api/status.ts";
+import type { KubeObject } from "../../../operator/kube/objects.ts";
+import { Cluster } from "../../../operator/reconcile/cluster.ts";
+import { Reconciler } from "../../../operator/reconcile/reconciler.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { modelDeploymentObject } from "../../support/operator/model-deployment.ts";
+import { RecordingClient } from "../../support/operator/recording-client.ts";
+import { SETTINGS } from "../../support/operator/simulated-cluster.ts";
+
+const one = (artifact: string, more: Omit<ModelDeploymentSpec, "source"> = {}): ModelDeploymentSpec => ({
+  source: { uri: `s3://models/v1/${artifact}/` },
+  ...more,
+});
+
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** An operator whose caches always know what its client wrote. */
+class Stage {
+  readonly client = new RecordingClient();
+  readonly clock = new FakeClock();
+  readonly events: string[] = [];
+  readonly #reconciler: Reconciler;
+  #generation = 0;
+
+  constructor(spec: object) {
+    this.change(spec);
+    this.#reconciler = new Reconciler({
+      world: { observe: () => this.#observe() },
+      cluster: new Cluster(this.client, () => {}),
+      readRouters: async () => [],
+      events: { record: (_about, { reason }) => this.events.push(reason) },
+      settings: SETTINGS,
+      clock: this.clock,
+      log: quiet,
+    });
+  }
+
+  change(spec: object): void {
+    this.#generation += 1;
+    const { status } = this.object ?? {};
+    const object = { ...modelDeploymentObject({}, { generation: this.#generation }), spec };
+    this.client.put({ ...object, ...(status && { status }) });
+  }
+
+  get object(): (KubeObject & { status?: ModelDeploymentStatus }) | undefined {
+    return this.client.objects.get("ModelDeployment/loan");
+  }
+
+  get deployments(): string[] {
+    return [...this.client.objects.keys()].filter((key) => key.startsWith("Deployment/"));
+  }
+
+  /** One pass; what it wrote, in order. */
+  async reconcile(): Promise<string[]> {
+    const from = this.client.writes.length;
+    await this.#reconciler.reconcile({ namespace: "credit", name: "loan" });
+    return this.client.writes.slice(from);
+  }
+
+  podsBecomeReady(): void {
+    for (const key of this.deployments) {
+      const deployment = this.client.objects.get(key) as KubeObject & { spec: { replicas: number } };
+      const readyReplicas = deployment.spec.replicas;
+      this.client.put({ ...deployment, status: { readyReplicas } } as KubeObject);
+    }
+  }
+
+  async live(): Promise<this> {
+    await this.reconcile();
+    this.podsBecomeReady();
+    await this.reconcile();
+    return this;
+  }
+
+  reason(type: string): string | undefined {
+    return this.object?.status?.conditions?.find((condition) => condition.type === type)?.reason;
+  }
+
+  #observe() {
+    if (this.object === undefined) return undefined;
+    const children = [...this.client.objects.values()].filter(({ kind }) => kind !== "ModelDeployment");
+    return { object: this.object, children, pods: [] };
+  }
+}
+
+describe("Reconciler", () => {
+  it("writes the front Service, which carries the record, before all else and the status last", async () => {
+    const writes = await new Stage(one("a")).reconcile();
+    expect(writes[0]).to.equal("PATCH Service/loan");
+    expect(writes.slice(1, -1)).to.have.length.greaterThan(2);
+    expect(writes.at(-1)).to.equal("PATCH status of ModelDeployment/loan");
+  });
+
+  it("writes nothing when all is as it should be", async () => {
+    const stage = await new Stage(one("a")).live();
+    await stage.reconcile();
+    expect(await stage.reconcile()).to.deep.equal([]);
+    expect(stage.reason("Ready")).to.equal("Live");
+  });
+
+  it("writes a child that somebody deleted again, and nothing else", async () => {
+    const stage = await new Stage(one("a")).live();
+    await stage.reconcile();
+    const budget = [...stage.client.objects.keys()].find((key) => key.startsWith("PodDisruptionBudget/"));
+    stage.client.objects.delete(budget ?? "");
+    expect(await stage.reconcile()).to.deep.equal([`PATCH ${budget}`]);
+  });
+
+  it("tells of what happened by Events, each once", async () => {
+    const stage = await new Stage(one("a")).live();
+    await stage.reconcile();
+    expect(stage.events).to.deep.equal(["RevisionCreated", "TrafficShifted", "RevisionReady", "Ready"]);
+  });
+
+  it("does nothing after a record that could not be written because somebody else wrote the Service", async () => {
+    const stage = await new Stage(one("a")).live();
+    stage.change(one("b"));
+    stage.client.refuse("Service/loan", 409, "Conflict");
+    const from = stage.client.writes.length;
+    const failure = await stage.reconcile().catch((error: unknown) => error);
+    expect(failure).to.be.an("error").with.property("reason", "Conflict");
+    expect(stage.client.writes.slice(from)).to.deep.equal(["PATCH Service/loan"]);
+  });
+
+  it("does nothing but say so when the API server refuses the record", async () => {
+    const stage = await new Stage(one("a")).live();
+    stage.change(one("b"));
+    stage.client.refuse("Service/loan", 403, "Forbidden", "denied by policy");
+    expect(await stage.reconcile()).to.deep.equal(["PATCH Service/loan", "PATCH status of ModelDeployment/loan"]);
+    expect(stage.reason("Stalled")).to.equal("Refused");
+  });
+
+  it("acts on no decision of which the record was refused, however long it takes", async () => {
+    const stage = await new Stage(one("a")).live();
+    const [old] = stage.deployments;
+    stage.change(one("b"));
+    await stage.reconcile();
+    stage.podsBecomeReady();
+    stage.client.refuse("Service/loan", 403, "Forbidden", "denied by policy");
+    for (let passes = 0; passes < 4; passes += 1) {
+      await stage.reconcile();
+      await stage.clock.advance(SETTINGS.scaleDownDelayMs);
+    }
+    expect(stage.deployments, "the front Service still selects its pods").to.include(old);
+    stage.client.accept("Service/loan");
+    await stage.reconcile();
+    expect(stage.deployments, "it has only begun to drain").to.include(old);
+    await stage.clock.advance(SETTINGS.scaleDownDelayMs);
+    await stage.reconcile();
+    expect(stage.deployments).to.not.include(old);
+  });
+
+  it("overwrites nothing that is somebody else's, and removes nothing while it is in the way", async () => {
+    const stage = new Stage(one("a"));
+    const theirs = { apiVersion: "v1", kind: "Service", metadata: { name: "loan", namespace: "credit" }, spec: {} };
+    stage.client.put(theirs);
+    expect(await stage.reconcile()).to.deep.equal(["PATCH status of ModelDeployment/loan"]);
+    expect(stage.reason("Ready")).to.equal("NotOwned");
+    expect(stage.client.objects.get("Service/loan")).to.deep.include({ spec: {} });
+    expect(await stage.reconcile()).to.deep.equal([]);
+  });
+
+  it("removes what has drained, and only that", async () => {
+    const stage = await new Stage(one("a")).live();
+    const [old] = stage.deployments;
+    stage.change(one("b"));
+    await stage.live();
+    expect(stage.deployments).to.have.length(2);
+    await stage.clock.advance(SETTINGS.scaleDownDelayMs);
+    const writes = await stage.reconcile();
+    expect(writes.filter((write) => write.startsWith("DELETE"))).to.include(`DELETE ${old}`);
+    expect(stage.deployments).to.have.length(1);
+    expect(stage.client.objects.has("Service/loan")).to.equal(true);
+  });
+
+  it("writes nothing but the status of a suspended object", async () => {
+    const stage = await new Stage(one("a")).live();
+    stage.change(one("b", { suspend: true }));
+    expect(await stage.reconcile()).to.deep.equal(["PATCH status of ModelDeployment/loan"]);
+    expect(stage.object?.status?.phase).to.equal("Suspended");
+    expect(await stage.reconcile()).to.deep.equal([]);
+  });
+
+  it("writes nothing but the status of an object whose spec breaks a rule, and names the field", async () => {
+    const stage = await new Stage(one("a")).live();
+    stage.change({ source: { uri: "ftp://models" } });
+    expect(await stage.reconcile()).to.deep.equal(["PATCH status of ModelDeployment/loan"]);
+    expect(stage.reason("Stalled")).to.equal("InvalidSpec");
+    expect(await stage.reconcile()).to.deep.equal([]);
+  });
+
+  it("goes on from the annotation when the status is lost, and from the status when the annotation is", async () => {
+    for (const lost of ["status", "annotation"]) {
+      const stage = await new Stage(one("a")).live();
+      const front = stage.client.objects.get("Service/loan")!;
+      if (lost === "status") stage.client.put({ ...stage.object!, status: {} } as KubeObject);
+      else stage.client.put({ ...front, metadata: { ...front.metadata, annotations: {} } });
+      await stage.reconcile();
+      expect(stage.reason("Ready"), `without the ${lost}`).to.equal("Live");
+    }
+  });
+
+  it("keeps what serves when both copies of the record are lost, until the spec changes", async () => {
+    const stage = await new Stage(one("a")).live();
+    const front = stage.client.objects.get("Service/loan")!;
+    stage.client.put({ ...front, metadata: { ...front.metadata, annotations: {} } });
+    stage.client.put({ ...stage.object!, status: {} } as KubeObject);
+    expect(await stage.reconcile()).to.deep.equal(["PATCH status of ModelDeployment/loan"]);
+    expect(stage.reason("Stalled")).to.equal("StateLost");
+    expect(await stage.reconcile()).to.deep.equal([]);
+    stage.change(one("a", { serving: { replicas: 2 } }));
+    await stage.live();
+    expect(stage.reason("Ready")).to.equal("Live");
+  });
+
+  it("leaves an object that is being deleted to the garbage collector", async () => {
+    const stage = new Stage(one("a"));
+    const { metadata, ...rest } = stage.object!;
+    stage.client.put({ ...rest, metadata: { ...metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } });
+    expect(await stage.reconcile()).to.deep.equal([]);
+  });
+});
