@@ -7,10 +7,13 @@ const BETWEEN_TRIES_MS = 250;
 const TIMEOUT_MS = 5_000;
 
 /** The first prediction, asked as the printed curl line asks it. @throws when there is none after ten seconds */
-export async function firstAnswer(url: string, row: object, signal: AbortSignal): Promise<string> {
+export async function firstAnswer(
+  { url, row, headers }: { url: string; row: object; headers: Record<string, string> },
+  signal: AbortSignal,
+): Promise<string> {
   let problem = "";
   for (let tries = 0; tries < TRIES; tries++) {
-    const { status, text } = await send(`${url}/predict`, signal, row);
+    const { status, text } = await send(`${url}/predict`, signal, { row, headers });
     if (status === 200) return text;
     problem = `${status} ${text}`;
     await sleep(BETWEEN_TRIES_MS, undefined, { signal });
@@ -25,11 +28,14 @@ export async function rowFromModel(url: string, signal: AbortSignal): Promise<ob
   return rowOf(features ?? []);
 }
 
-async function send(url: string, signal: AbortSignal, body?: object): Promise<{ status: number; text: string }> {
+async function send(
+  url: string,
+  signal: AbortSignal,
+  post?: { row: object; headers: Record<string, string> },
+): Promise<{ status: number; text: string }> {
   try {
     const answer = await request(url, {
-      method: body === undefined ? "GET" : "POST",
-      ...(body !== undefined && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+      ...(post !== undefined && { method: "POST", body: JSON.stringify(post.row), headers: post.headers }),
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });
     return { status: answer.statusCode, text: await answer.body.text() };

@@ -37,9 +37,14 @@ export function nextCommands(served: Served): string {
 }
 
 export function curlLine({ url, row, stickyHeader }: Pick<Served, "url" | "row" | "stickyHeader">): string {
-  const headers = ["content-type: application/json", ...(stickyHeader === undefined ? [] : [`${stickyHeader}: alice`])];
+  const headers = Object.entries(requestHeaders(stickyHeader)).map(([name, value]) => `${name}: ${value}`);
   const flags = headers.map((header) => `-H ${quote(header)}`).join(" ");
   return `curl -s ${url}/predict ${flags} -d ${quote(JSON.stringify(row))}`;
+}
+
+/** As some user, so that asking again meets the same version again. */
+export function requestHeaders(stickyHeader: string | undefined): Record<string, string> {
+  return { "content-type": "application/json", ...(stickyHeader !== undefined && { [stickyHeader]: "alice" }) };
 }
 
 /** For a POSIX shell. */

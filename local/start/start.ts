@@ -10,7 +10,7 @@ import { startLocalCluster, type LocalCluster } from "./local-cluster.ts";
 import { applyManifest, readManifests } from "./manifests.ts";
 import { loanExample, ownModel, type ModelToServe } from "./model-to-serve.ts";
 import { lastWordsOf } from "./last-words.ts";
-import { nextCommands } from "./next-commands.ts";
+import { nextCommands, requestHeaders } from "./next-commands.ts";
 import { OperatorProcess } from "./operator-process.ts";
 import { ProgressDisplay, type Output } from "./progress-display.ts";
 import { untilReady } from "./until-ready.ts";
@@ -118,7 +118,7 @@ async function serve(
     throw new StartError(`${model.name} is ready, but no Service leads to it; see ${config.stateFolder}/local.log`);
   const url = `http://${address.host}:${address.port}`;
   const row = model.row ?? (await rowFromModel(url, interrupted));
-  const answer = await firstAnswer(url, row, interrupted);
+  const answer = await firstAnswer({ url, row, headers: requestHeaders(model.stickyHeader) }, interrupted);
   lock.announce(url);
   display.finish();
   const { kubeconfig } = config;
