@@ -43,6 +43,6 @@ function targetPort({ spec }: Service, port: number, pod: Pod): number | undefin
 }
 
 /** A pod's port by name, or undefined when no container has it. */
-export function containerPort(pod: Pod, name: string): number | undefined {
+function containerPort(pod: Pod, name: string): number | undefined {
   return pod.spec.containers.flatMap(({ ports }) => ports ?? []).find((port) => port.name === name)?.containerPort;
 }

@@ -105,4 +105,3 @@ export const spec = z
 
 export type ModelDeploymentSpec = z.infer<typeof spec>;
 export type VersionSpec = z.infer<typeof version>;
-export type Traffic = z.infer<typeof traffic>;

@@ -5,7 +5,7 @@ import type { Observed } from "./observed.ts";
 import type { RolloutRecord } from "./record.ts";
 
 /** Pods that a Deployment or an HPA starts with. */
-export function baseReplicas({ replicas, autoscaling }: Serving): number {
+function baseReplicas({ replicas, autoscaling }: Serving): number {
   return autoscaling ? (autoscaling.minReplicas ?? 1) : (replicas ?? 1);
 }
 
