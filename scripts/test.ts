@@ -19,7 +19,7 @@ const command = new Command("npm test --")
   .option("--grep <text>", "only tests whose full title contains this")
   .option("--forbid-skipped", "count a test that skips itself as failed", false)
   .option("--jobs <n>", "files at a time", positiveInteger, Math.min(availableParallelism(), MOST_JOBS))
-  .option("--timeout <seconds>", "for one file; by default 120, with --cluster 900", positiveInteger)
+  .option("--timeout <seconds>", "for one file; by default 180, with --cluster 900", positiveInteger)
   .option("--verbose", "print every test's title, also of files in which all passed", false)
   .parse();
 const flags = command.opts<{
@@ -82,7 +82,7 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 async function runAll(queue: readonly string[], lanes: number): Promise<FileResult[]> {
-  const { cluster, grep, forbidSkipped, timeout: timeoutSeconds = cluster ? 900 : 120 } = flags;
+  const { cluster, grep, forbidSkipped, timeout: timeoutSeconds = cluster ? 900 : 180 } = flags;
   const results: FileResult[] = [];
   const waiting = queue.values();
   const lane = async (): Promise<void> => {

@@ -107,22 +107,25 @@ function readyRoutersKnowWhatTheRoutesName({ plan, routers }: Pass): void {
   }
 }
 
-/** A revision whose share grows has the ready pods for it: that share of those that served before, or all that it may have. */
-function capacityBeforeWeight({ plan, before, readyPods }: Pass): void {
-  if (before === undefined) return;
-  const had = new Map(before.revisions.map(({ id, appliedWeight }) => [id, appliedWeight]));
-  const serving = before.revisions.filter(({ appliedWeight }) => appliedWeight > 0);
-  const pods = serving.reduce((sum, { id }) => sum + (readyPods.get(id) ?? 0), 0);
+/**
+ * A revision whose share grows has the ready pods for it when that is decided: that share of those that served before,
+ * or all that it may have. An abandoned change gives its share back to the base at once, whatever the base's pods are.
+ */
+function capacityBeforeWeight({ plan, recordBefore, readyPods }: Pass): void {
+  if (recordBefore === undefined) return;
+  const isReturn = recordBefore.stage === "Shifting" && plan.record.stage === "Preparing";
+  if (isReturn) return;
+  const had = sharesOf(activeSplit(recordBefore));
+  const pods = [...had.keys()].reduce((sum, id) => sum + (readyPods.get(id) ?? 0), 0);
   for (const { id, appliedWeight, floor } of plan.revisions) {
-    if (appliedWeight <= (had.get(id) ?? 0) || isReturn(plan, before)) continue;
+    if (appliedWeight <= (had.get(id) ?? 0)) continue;
     const needed = Math.max(1, Math.min(floor, Math.ceil((pods * appliedWeight) / 100)));
     expect(readyPods.get(id) ?? 0, `ready pods of ${id} as it takes ${appliedWeight} %`).to.be.at.least(needed);
   }
 }
 
-/** An abandoned change gives its share back to the base at once, whatever the base's pods are. */
-function isReturn(plan: Plan, before: Plan): boolean {
-  return before.record.stage === "Shifting" && plan.record.stage === "Preparing";
+function activeSplit({ stage, from, to }: RolloutRecord): Split {
+  return stage === "Preparing" ? from.split : to.split;
 }
 
 function theFrontHasABackend({ plan, before, readyPods, routers }: Pass): void {
