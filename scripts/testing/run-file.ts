@@ -23,7 +23,7 @@ export interface FileResult {
 /** A test that prints without end must not fill the memory; what it printed last is what matters. */
 const MOST_OUTPUT = 1_000_000;
 /** The process reports its own timeout, with what it was busy with; this is for one that cannot. */
-const GRACE_SECONDS = 5;
+const GRACE_SECONDS = 15;
 
 /** Runs one test file in a process of its own, so that a crash, a leak or a hang is that file's and nobody else's. */
 export async function runFile(task: Task, { environment, signal }: Surroundings): Promise<FileResult> {

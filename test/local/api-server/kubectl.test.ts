@@ -1,22 +1,13 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { startApiServer, type ApiServer } from "../../../local/api-server/server.ts";
+import { findKubectl } from "../../support/kubectl.ts";
 
 const run = promisify(execFile);
-
-/** The stock kubectl, where there is one: named by SLIPWAY_KUBECTL, among KUBEBUILDER_ASSETS, or on the PATH. */
-function findKubectl(): string | undefined {
-  const { SLIPWAY_KUBECTL, KUBEBUILDER_ASSETS, PATH = "" } = process.env;
-  const folders = [...(KUBEBUILDER_ASSETS ? [KUBEBUILDER_ASSETS] : []), ...PATH.split(delimiter)];
-  return [...(SLIPWAY_KUBECTL ? [SLIPWAY_KUBECTL] : []), ...folders.map((folder) => join(folder, "kubectl"))].find(
-    existsSync,
-  );
-}
 
 const manifest = `
 apiVersion: apps/v1
@@ -32,18 +23,18 @@ spec:
 
 describe("the stock kubectl", function () {
   this.timeout(60_000);
-  const kubectl = findKubectl();
+  let kubectl: string;
   let server: ApiServer;
   let folder: string;
   const ask = async (...args: string[]): Promise<string> => {
-    const { stdout } = await run(kubectl ?? "kubectl", args, {
+    const { stdout } = await run(kubectl, args, {
       env: { KUBECONFIG: join(folder, "kubeconfig"), HOME: folder },
     });
     return stdout.trim();
   };
 
-  before(async function () {
-    if (kubectl === undefined) this.skip();
+  before(async () => {
+    kubectl = await findKubectl();
     server = await startApiServer({
       podLogs: {
         async *read({ name }, { container }) {
