@@ -21,7 +21,7 @@ interface Child extends KubeObject {
 }
 
 describe("the children of a ModelDeployment", function () {
-  this.timeout(90_000);
+  this.timeout(120_000);
   let cluster: TestCluster;
   let operator: Operator;
   let fixture: Fixture;
@@ -193,7 +193,7 @@ describe("the children of a ModelDeployment", function () {
     await fixture.delete(modelDeployments, "leaving");
     await eventually(async () => {
       for (const type of types) expect(await fixture.list(type, selector), type.kind).to.be.empty;
-    }, 30_000);
+    }, 90_000); // a real garbage collector learns of new kinds of owners every 30 s only
   });
 });
 
