@@ -16,11 +16,8 @@ const split = z
 const route = z.object({ via: z.enum(["Service", "Router"]), split });
 const instant = z.iso.datetime();
 
-/**
- * Everything needed to build a revision's children again after its version has left the spec. Here and below, what has a
- * default may be empty, and the canonical JSON of the annotation leaves empty objects out.
- */
-const pinnedRevision = z.object({ version: z.string(), image: z.string(), source, serving: serving.default({}) });
+/** Everything needed to build a revision's children again after its version has left the spec. */
+const pinnedRevision = z.object({ version: z.string(), image: z.string(), source, serving });
 
 const record = z.object({
   sequence: z.int().min(1),
@@ -42,11 +39,11 @@ const record = z.object({
   /** Revisions that are not tried again before the spec changes. */
   failed: z.array(z.string()),
   /** The last command of each kind that was obeyed. */
-  nonces: z.record(z.string(), z.string()).default({}),
+  nonces: z.record(z.string(), z.string()),
   /** Every revision that has pods, by id. */
   revisions: z.record(z.string(), pinnedRevision),
   /** Until when a revision without a share keeps its pods, by id. */
-  draining: z.record(z.string(), instant).default({}),
+  draining: z.record(z.string(), instant),
   /** Image of the routers, and until when they stay although the Service no longer selects them. */
   router: z.object({ image: z.string(), drainingUntil: instant.exactOptional() }).exactOptional(),
 });
