@@ -23,6 +23,10 @@ export interface ServingOptions {
   readonly onRun: (rows: number) => void;
 }
 
+export interface PredictionCounter {
+  prediction(value: unknown): void;
+}
+
 /** The loaded model together with its queue. */
 export class ServedModel {
   readonly model: Model;
@@ -47,6 +51,13 @@ export class ServedModel {
   /** Runs the job as it is: what the v2 protocol needs. */
   infer(job: Job): Promise<JobOutputs> {
     return this.#batcher.submit(job);
+  }
+
+  /** Counts the predictions in the outputs of a job, where these have a meaning. */
+  count({ outputs, firstRow }: JobOutputs, rows: number, metrics: PredictionCounter): void {
+    const { batchable, answers } = this.model;
+    if (!batchable || answers.kind === "tensors") return;
+    for (let row = 0; row < rows; row += 1) metrics.prediction(answers.read(outputs, firstRow + row).prediction);
   }
 
   /** One prediction for each row. The parts of a long request are run one by one, so that others get their turn between. */

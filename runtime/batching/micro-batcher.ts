@@ -1,12 +1,12 @@
 import { concatenate } from "../model/tensor.ts";
-import type { Element, OutputTensor } from "../model/tensor.ts";
+import type { OutputTensor, TensorValues } from "../model/tensor.ts";
 import type { Feeds, Pipeline } from "../model/pipeline.ts";
 
 /** The validated rows of one request. */
 export interface Job {
   readonly rows: number;
   /** Per pipeline input, its elements, row-major. */
-  readonly inputs: readonly (readonly Element[])[];
+  readonly inputs: readonly TensorValues[];
   /** Per pipeline input, its dimensions, the first of which is `rows` if the model is batchable. */
   readonly dims: readonly (readonly number[])[];
 }

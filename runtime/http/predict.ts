@@ -1,3 +1,4 @@
+import { JSON_TYPE, parseJson, requireContent } from "./body.ts";
 import type { HotProtocol } from "./hot-endpoint.ts";
 import { RequestError } from "./request-error.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
@@ -5,13 +6,15 @@ import type { RuntimeMetrics } from "../observability/metrics.ts";
 /** POST /predict: named fields in, predictions out. */
 export function predictProtocol(metrics: RuntimeMetrics): HotProtocol {
   return {
+    requireContent: (request) =>
+      requireContent(request, [JSON_TYPE], 'send JSON with "content-type: application/json"'),
     async answer(served, body, { requestId }) {
       const { identity, rows } = served;
       if (rows === undefined) {
         const msg = `This model takes tensors, not named fields: call POST /v2/models/${identity.name}/infer, or list its features in metadata.json`;
         throw new RequestError(422, msg, { problems: [{ loc: ["body"], msg, type: "no_named_features" }] });
       }
-      const read = rows.read(body);
+      const read = rows.read(parseJson(body));
       if (!read.ok) throw new RequestError(422, "the input does not fit the model", { problems: read.problems });
       const predictions = await served.predict(read.job);
       for (const { prediction } of predictions) metrics.prediction(prediction);

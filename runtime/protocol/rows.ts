@@ -104,8 +104,10 @@ function mistakeIn(value: unknown, feature: Feature): { msg: string; type: strin
 }
 
 /** JSON can say 1e400, and a float32 input cannot hold 1e39: both would become infinite. */
-const finiteIn = (feature: Feature, value: number): boolean =>
-  Number.isFinite(feature.element === "float32" ? Math.fround(value) : value);
+function finiteIn({ element }: Feature, value: number): boolean {
+  if (element === "float16") return Number.isFinite(Math.f16round(value));
+  return Number.isFinite(element === "float32" ? Math.fround(value) : value);
+}
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -4,7 +4,11 @@ import { DATATYPES } from "../model/tensor.ts";
 import type { TensorSpec } from "../model/tensor.ts";
 import type { ModelIdentity } from "../served-model.ts";
 
-export const serverMetadata = { name: "slipway-runtime", version: manifest.version, extensions: [] };
+export const serverMetadata = {
+  name: "slipway-runtime",
+  version: manifest.version,
+  extensions: ["binary_tensor_data"],
+};
 
 /** The signature that infer takes: the preprocessor's inputs when there is one. */
 export function modelMetadata({ name, version }: ModelIdentity, { inputs, outputs }: Pipeline): object {
