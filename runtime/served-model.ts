@@ -2,6 +2,8 @@ import { MicroBatcher } from "./batching/micro-batcher.ts";
 import type { Job, JobOutputs } from "./batching/micro-batcher.ts";
 import type { Prediction } from "./model/answer.ts";
 import type { Model } from "./model/model.ts";
+import { answeredTensors, readJob } from "./protocol/infer.ts";
+import type { AnsweredTensor, InferRequest } from "./protocol/infer.ts";
 import { RowReader } from "./protocol/rows.ts";
 
 /** How the model is called in answers, metrics and URLs. */
@@ -48,16 +50,13 @@ export class ServedModel {
     return this.#batcher.queueLength;
   }
 
-  /** Runs the job as it is: what the v2 protocol needs. */
-  infer(job: Job): Promise<JobOutputs> {
-    return this.#batcher.submit(job);
-  }
-
-  /** Counts the predictions in the outputs of a job, where these have a meaning. */
-  count({ outputs, firstRow }: JobOutputs, rows: number, metrics: PredictionCounter): void {
-    const { batchable, answers } = this.model;
-    if (!batchable || answers.kind === "tensors") return;
-    for (let row = 0; row < rows; row += 1) metrics.prediction(answers.read(outputs, firstRow + row).prediction);
+  /** What the v2 protocol asks, whole and in one run. Throws an InferError when it does not fit the model. */
+  async infer(request: InferRequest, counter: PredictionCounter): Promise<AnsweredTensor[]> {
+    const { pipeline, batchable } = this.model;
+    const job = readJob(request, pipeline, batchable);
+    const outputs = await this.#batcher.submit(job);
+    this.#count(outputs, job.rows, counter);
+    return answeredTensors(outputs, job.rows, request.outputs, batchable);
   }
 
   /** One prediction for each row. The parts of a long request are run one by one, so that others get their turn between. */
@@ -68,6 +67,13 @@ export class ServedModel {
       for (let row = 0; row < part.rows; row += 1) predictions.push(this.model.answers.read(outputs, firstRow + row));
     }
     return predictions;
+  }
+
+  /** Counts the predictions in the outputs of a job, where these have a meaning. */
+  #count({ outputs, firstRow }: JobOutputs, rows: number, counter: PredictionCounter): void {
+    const { batchable, answers } = this.model;
+    if (!batchable || answers.kind === "tensors") return;
+    for (let row = 0; row < rows; row += 1) counter.prediction(answers.read(outputs, firstRow + row).prediction);
   }
 }
 

@@ -1,5 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
+import { promisify } from "node:util";
+import { gunzip, inflate } from "node:zlib";
+import type { ZlibOptions } from "node:zlib";
 
 import { jsonErrorPosition } from "../protocol/json-error.ts";
 import { ClientGoneError, RequestError } from "./request-error.ts";
@@ -31,6 +34,11 @@ export class BodyBudget {
   }
 }
 
+const DECODERS: ReadonlyMap<string, (body: Buffer, options: ZlibOptions) => Promise<Buffer>> = new Map([
+  ["gzip", promisify<Buffer, ZlibOptions, Buffer>(gunzip)],
+  ["deflate", promisify<Buffer, ZlibOptions, Buffer>(inflate)],
+]);
+
 export const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
 /** Throws a RequestError (415) for a body that says of itself that it is something else than what is `accepted`. */
@@ -39,9 +47,13 @@ export function requireContent({ headers }: IncomingMessage, accepted: readonly 
   if (type !== undefined && !accepted.some((pattern) => pattern.test(type))) {
     throw new RequestError(415, `the content type is ${type.slice(0, 100)}: ${advice}`);
   }
-  const encoding = headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "identity") {
-    throw new RequestError(415, `the content encoding is ${encoding.slice(0, 100)}: send the body as it is`);
+  const encoding = headers["content-encoding"] ?? "identity";
+  if (encoding !== "identity" && !DECODERS.has(encoding)) {
+    const known = [...DECODERS.keys()].join(" or ");
+    throw new RequestError(
+      415,
+      `the content encoding is ${encoding.slice(0, 100)}: send ${known}, or the body as it is`,
+    );
   }
 }
 
@@ -63,8 +75,20 @@ export function decodeText(body: Buffer): string {
   return body.toString("utf8");
 }
 
-/** All of a request's body. Rejects with a RequestError (413, 503), or a ClientGoneError. */
-export function readBody(request: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
+/** All of a request's body, unpacked. Rejects with a RequestError (400, 413, 503), or a ClientGoneError. */
+export async function readBody(request: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
+  const body = await readSent(request, budget);
+  const encoding = request.headers["content-encoding"] ?? "";
+  const decode = DECODERS.get(encoding);
+  if (decode === undefined) return body;
+  return decode(body, { maxOutputLength: budget.maxBytes }).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === "ERR_BUFFER_TOO_LARGE"
+      ? tooLarge(budget.maxBytes)
+      : new RequestError(400, `the body is no ${encoding}: ${error.message}`);
+  });
+}
+
+function readSent(request: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
   const { maxBytes } = budget;
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];

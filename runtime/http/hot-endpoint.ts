@@ -2,13 +2,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { Logger } from "pino";
 
-import { DeadlineError, QueueFullError } from "../batching/micro-batcher.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
 import { readBody } from "./body.ts";
 import type { BodyBudget } from "./body.ts";
-import { ClientGoneError, RequestError } from "./request-error.ts";
+import { ClientGoneError, RequestError, answerable, busy } from "./request-error.ts";
 import { requestId } from "./request-id.ts";
 import { sendBinary, sendJson } from "./respond.ts";
 
@@ -83,16 +82,4 @@ export function hotEndpoint(
       );
     }
   };
-}
-
-const busy = (message: string, reason: "not_ready" | "overloaded"): RequestError =>
-  new RequestError(503, `${message}: try again`, { reason, headers: { "retry-after": "1" } });
-
-function answerable(thrown: unknown): RequestError {
-  if (thrown instanceof RequestError) return thrown;
-  if (thrown instanceof QueueFullError) return busy(thrown.message, "overloaded");
-  if (thrown instanceof DeadlineError) return new RequestError(504, thrown.message, { reason: "deadline" });
-  return new RequestError(500, "the model failed on this input; the log has the cause under this request_id", {
-    reason: "internal",
-  });
 }

@@ -1,13 +1,11 @@
 import type { IncomingMessage } from "node:http";
 
-import { InferError } from "../protocol/infer-error.ts";
 import { BINARY_HEADER, readInferBody, writeOutputs } from "../protocol/infer-body.ts";
-import { answeredTensors, readJob } from "../protocol/infer.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import { JSON_TYPE, parseJson, requireContent } from "./body.ts";
 import type { HotProtocol } from "./hot-endpoint.ts";
-import { RequestError } from "./request-error.ts";
+import { RequestError, requireIdentity } from "./request-error.ts";
 
 const OCTETS = /^application\/octet-stream\s*(?:;|$)/i;
 const PATH = /^\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?\/infer$/;
@@ -24,11 +22,7 @@ export function inferProtocol(metrics: RuntimeMetrics): HotProtocol {
     async answer(served, body, { request }) {
       requireServed(served, request.url ?? "");
       const json = jsonLength(request, body);
-      try {
-        return await infer(served, parseJson(body.subarray(0, json)), body.subarray(json), metrics);
-      } catch (error) {
-        throw error instanceof InferError ? new RequestError(400, error.message) : error;
-      }
+      return infer(served, parseJson(body.subarray(0, json)), body.subarray(json), metrics);
     },
     errorJson: ({ message }) => JSON.stringify({ error: message }),
   };
@@ -40,13 +34,9 @@ async function infer(
   binary: Buffer,
   metrics: RuntimeMetrics,
 ): ReturnType<HotProtocol["answer"]> {
-  const { model, identity } = served;
+  const { identity } = served;
   const asked = readInferBody(json, binary);
-  const job = readJob(asked, model.pipeline, model.batchable);
-  const answered = await served.infer(job);
-  served.count(answered, job.rows, metrics);
-  const tensors = answeredTensors(answered, job.rows, asked.outputs, model.batchable);
-  const { outputs, raw } = writeOutputs(tensors, asked.isBinary);
+  const { outputs, raw } = writeOutputs(await served.infer(asked, metrics), asked.isBinary);
   const text = JSON.stringify({
     model_name: identity.name,
     model_version: identity.version,
@@ -71,11 +61,7 @@ function jsonLength({ headers }: IncomingMessage, body: Buffer): number {
 
 function requireServed({ identity }: ServedModel, url: string): void {
   const [, name = "", version = identity.version] = PATH.exec(url.split("?", 1).join()) ?? [];
-  if (decode(name) !== identity.name || decode(version) !== identity.version) {
-    throw new RequestError(404, `this server has model ${identity.name} version ${identity.version} only`, {
-      reason: "not_found",
-    });
-  }
+  requireIdentity(identity, decode(name), decode(version));
 }
 
 function decode(segment: string): string {

@@ -10,8 +10,22 @@ export const serverMetadata = {
   extensions: ["binary_tensor_data"],
 };
 
+interface TensorMetadata {
+  readonly name: string;
+  readonly datatype: string;
+  readonly shape: readonly number[];
+}
+
+interface ModelMetadata {
+  readonly name: string;
+  readonly versions: readonly string[];
+  readonly platform: string;
+  readonly inputs: readonly TensorMetadata[];
+  readonly outputs: readonly TensorMetadata[];
+}
+
 /** The signature that infer takes: the preprocessor's inputs when there is one. */
-export function modelMetadata({ name, version }: ModelIdentity, { inputs, outputs }: Pipeline): object {
+export function modelMetadata({ name, version }: ModelIdentity, { inputs, outputs }: Pipeline): ModelMetadata {
   return {
     name,
     versions: [version],
@@ -21,7 +35,7 @@ export function modelMetadata({ name, version }: ModelIdentity, { inputs, output
   };
 }
 
-const tensor = ({ name, type, shape }: TensorSpec): object => ({
+const tensor = ({ name, type, shape }: TensorSpec): TensorMetadata => ({
   name,
   datatype: DATATYPES[type],
   shape: shape ?? [-1],
