@@ -43,7 +43,9 @@ export class ServedModel {
     this.identity = identity;
     this.loadedAt = loadedAt;
     this.rows = model.features && new RowReader(model.features, model.pipeline.inputs);
-    this.#batcher = new MicroBatcher(model.pipeline, { ...options, batchable: model.batchable });
+    const { batchable, fixedRows } = model;
+    const maxRows = fixedRows ?? options.maxRows;
+    this.#batcher = new MicroBatcher(model.pipeline, { ...options, maxRows, batchable, fixedRows });
   }
 
   get queueLength(): number {
@@ -62,7 +64,7 @@ export class ServedModel {
   /** One prediction for each row. The parts of a long request are run one by one, so that others get their turn between. */
   async predict(job: Job): Promise<Prediction[]> {
     const predictions: Prediction[] = [];
-    for (const part of parts(job, this.model.batchable ? PART_ROWS : 1)) {
+    for (const part of parts(job, this.model.batchable ? (this.model.fixedRows ?? PART_ROWS) : 1)) {
       const { outputs, firstRow } = await this.#batcher.submit(part);
       for (let row = 0; row < part.rows; row += 1) predictions.push(this.model.answers.read(outputs, firstRow + row));
     }

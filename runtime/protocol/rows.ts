@@ -75,7 +75,7 @@ export class RowReader {
       const value = row[feature.name];
       const mistake = mistakeIn(value, feature);
       if (mistake) report([feature.name], mistake.msg, mistake.type);
-      else inputs[feature.input]?.push(value === null ? Number.NaN : (value as Element));
+      else inputs[feature.input]?.push(value === null ? feature.missing : (value as Element));
     }
   }
 }
