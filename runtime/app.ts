@@ -8,7 +8,7 @@ import { BodyBudget } from "./http/body.ts";
 import { endpoints } from "./http/endpoints.ts";
 import { hotEndpoint } from "./http/hot-endpoint.ts";
 import { inferProtocol, isInferPath } from "./http/infer.ts";
-import { predictProtocol } from "./http/predict.ts";
+import { invocationsProtocol, isV1PredictPath, predictProtocol, v1Protocol } from "./http/predict.ts";
 import { HttpServer } from "./http/server.ts";
 import type { Router } from "./http/server.ts";
 import { openModel } from "./model/model.ts";
@@ -87,11 +87,15 @@ async function listenForGrpc(
 function router(config: Config, state: ServingState, metrics: RuntimeMetrics, logger: Logger): Router {
   const options = { state, metrics, logger, bodies: new BodyBudget(config.maxBodyBytes), maxInFlight: config.maxQueue };
   const predict = hotEndpoint(predictProtocol(metrics), options);
+  const invocations = hotEndpoint(invocationsProtocol(metrics), options);
+  const v1 = hotEndpoint(v1Protocol(metrics), options);
   const infer = hotEndpoint(inferProtocol(metrics), options);
   const cold = endpoints(state, metrics, logger);
   return (path) => {
     if (path === "/predict") return (request, response) => void predict(request, response);
     if (isInferPath(path)) return (request, response) => void infer(request, response);
+    if (isV1PredictPath(path)) return (request, response) => void v1(request, response);
+    if (path === "/invocations") return (request, response) => void invocations(request, response);
     return cold;
   };
 }

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 
 import { RequestError, answerable, busy, requireIdentity } from "../http/request-error.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
-import { modelMetadata, serverMetadata } from "../protocol/v2-metadata.ts";
+import { modelMetadata, serverMetadata } from "../protocol/model-metadata.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
 import * as messages from "./inference-messages.ts";

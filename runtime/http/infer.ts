@@ -5,7 +5,8 @@ import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import { JSON_TYPE, parseJson, requireContent } from "./body.ts";
 import type { HotProtocol } from "./hot-endpoint.ts";
-import { RequestError, requireIdentity } from "./request-error.ts";
+import { requirePath } from "./model-path.ts";
+import { RequestError } from "./request-error.ts";
 
 const OCTETS = /^application\/octet-stream\s*(?:;|$)/i;
 const PATH = /^\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?\/infer$/;
@@ -20,7 +21,7 @@ export function inferProtocol(metrics: RuntimeMetrics): HotProtocol {
       requireContent(request, accepted, 'send JSON with "content-type: application/json"');
     },
     async answer(served, body, { request }) {
-      requireServed(served, request.url ?? "");
+      requirePath(served.identity, request.url ?? "", PATH);
       const json = jsonLength(request, body);
       return infer(served, parseJson(body.subarray(0, json)), body.subarray(json), metrics);
     },
@@ -57,17 +58,4 @@ function jsonLength({ headers }: IncomingMessage, body: Buffer): number {
     400,
     `${BINARY_HEADER} must be the number of bytes of the body's JSON, which has ${body.length} bytes with all that follows`,
   );
-}
-
-function requireServed({ identity }: ServedModel, url: string): void {
-  const [, name = "", version = identity.version] = PATH.exec(url.split("?", 1).join()) ?? [];
-  requireIdentity(identity, decode(name), decode(version));
-}
-
-function decode(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new RequestError(400, "the path is not valid percent-encoding");
-  }
 }

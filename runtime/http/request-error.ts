@@ -1,6 +1,6 @@
 import { DeadlineError, QueueFullError } from "../batching/micro-batcher.ts";
 import { InferError } from "../protocol/infer-error.ts";
-import type { Problem } from "../protocol/rows.ts";
+import type { Problem } from "../protocol/row-forms.ts";
 import type { ModelIdentity } from "../served-model.ts";
 
 /** Label of ml_prediction_errors_total. */

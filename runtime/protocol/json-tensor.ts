@@ -33,7 +33,7 @@ export function readElements(elements: readonly unknown[], type: ElementType, na
   for (let index = 0; index < elements.length; index += 1) {
     const value = elements[index];
     if (!isElement(value)) {
-      const shown = typeof value === "bigint" ? String(value) : JSON.stringify(value).slice(0, 100);
+      const shown = describe(value);
       throw new InferError(`input ${name}: element ${index} is no ${DATATYPES[type]}: ${shown}`);
     }
     hasMissing ||= value === null;
@@ -43,6 +43,10 @@ export function readElements(elements: readonly unknown[], type: ElementType, na
     ? elements.map((value) => (value === null ? Number.NaN : (value as number)))
     : (elements as Element[]);
 }
+
+/** JSON knows neither what is missing nor a bigint. */
+const describe = (value: unknown): string =>
+  value === undefined || typeof value === "bigint" ? String(value) : JSON.stringify(value).slice(0, 100);
 
 /** 64-bit integers may also come as decimal strings, since a JSON number is exact up to 2^53 only. gRPC has bigints. */
 function elementCheck(type: ElementType): (value: unknown) => boolean {

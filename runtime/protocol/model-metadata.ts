@@ -40,3 +40,10 @@ const tensor = ({ name, type, shape }: TensorSpec): TensorMetadata => ({
   datatype: DATATYPES[type],
   shape: shape ?? [-1],
 });
+
+/** What v1's clients ask for: `ready` is KServe's, the rest TensorFlow Serving's. */
+export const modelStatus = ({ name, version }: ModelIdentity): object => ({
+  name,
+  ready: true,
+  model_version_status: [{ version, state: "AVAILABLE", status: { error_code: "OK", error_message: "" } }],
+});
