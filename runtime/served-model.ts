@@ -2,6 +2,8 @@ import { MicroBatcher } from "./batching/micro-batcher.ts";
 import type { Job, JobOutputs } from "./batching/micro-batcher.ts";
 import type { Prediction } from "./model/answer.ts";
 import type { Model } from "./model/model.ts";
+import { answeredTensors, readJob } from "./protocol/infer.ts";
+import type { AnsweredTensor, InferRequest } from "./protocol/infer.ts";
 import { RowReader } from "./protocol/rows.ts";
 
 /** How the model is called in answers, metrics and URLs. */
@@ -23,6 +25,10 @@ export interface ServingOptions {
   readonly onRun: (rows: number) => void;
 }
 
+export interface PredictionCounter {
+  prediction(value: unknown): void;
+}
+
 /** The loaded model together with its queue. */
 export class ServedModel {
   readonly model: Model;
@@ -37,26 +43,39 @@ export class ServedModel {
     this.identity = identity;
     this.loadedAt = loadedAt;
     this.rows = model.features && new RowReader(model.features, model.pipeline.inputs);
-    this.#batcher = new MicroBatcher(model.pipeline, { ...options, batchable: model.batchable });
+    const { batchable, fixedRows } = model;
+    const maxRows = fixedRows ?? options.maxRows;
+    this.#batcher = new MicroBatcher(model.pipeline, { ...options, maxRows, batchable, fixedRows });
   }
 
   get queueLength(): number {
     return this.#batcher.queueLength;
   }
 
-  /** Runs the job as it is: what the v2 protocol needs. */
-  infer(job: Job): Promise<JobOutputs> {
-    return this.#batcher.submit(job);
+  /** What the v2 protocol asks, whole and in one run. Throws an InferError when it does not fit the model. */
+  async infer(request: InferRequest, counter: PredictionCounter): Promise<AnsweredTensor[]> {
+    const { pipeline, batchable } = this.model;
+    const job = readJob(request, pipeline, batchable);
+    const outputs = await this.#batcher.submit(job);
+    this.#count(outputs, job.rows, counter);
+    return answeredTensors(outputs, job.rows, request.outputs, batchable);
   }
 
   /** One prediction for each row. The parts of a long request are run one by one, so that others get their turn between. */
   async predict(job: Job): Promise<Prediction[]> {
     const predictions: Prediction[] = [];
-    for (const part of parts(job, this.model.batchable ? PART_ROWS : 1)) {
+    for (const part of parts(job, this.model.batchable ? (this.model.fixedRows ?? PART_ROWS) : 1)) {
       const { outputs, firstRow } = await this.#batcher.submit(part);
       for (let row = 0; row < part.rows; row += 1) predictions.push(this.model.answers.read(outputs, firstRow + row));
     }
     return predictions;
+  }
+
+  /** Counts the predictions in the outputs of a job, where these have a meaning. */
+  #count({ outputs, firstRow }: JobOutputs, rows: number, counter: PredictionCounter): void {
+    const { batchable, answers } = this.model;
+    if (!batchable || answers.kind === "tensors") return;
+    for (let row = 0; row < rows; row += 1) counter.prediction(answers.read(outputs, firstRow + row).prediction);
   }
 }
 

@@ -1,12 +1,12 @@
 import { concatenate } from "../model/tensor.ts";
-import type { Element, OutputTensor } from "../model/tensor.ts";
+import type { OutputTensor, TensorValues } from "../model/tensor.ts";
 import type { Feeds, Pipeline } from "../model/pipeline.ts";
 
 /** The validated rows of one request. */
 export interface Job {
   readonly rows: number;
   /** Per pipeline input, its elements, row-major. */
-  readonly inputs: readonly (readonly Element[])[];
+  readonly inputs: readonly TensorValues[];
   /** Per pipeline input, its dimensions, the first of which is `rows` if the model is batchable. */
   readonly dims: readonly (readonly number[])[];
 }
@@ -27,6 +27,8 @@ export class DeadlineError extends Error {
 
 export interface BatcherOptions {
   readonly batchable: boolean;
+  /** The rows of every run when the graph fixes them; fewer are filled up with copies of the last. */
+  readonly fixedRows?: number | undefined;
   /** Most rows in one run, unless a single job has more. */
   readonly maxRows: number;
   /** Most jobs waiting for a run. */
@@ -130,17 +132,21 @@ export class MicroBatcher {
 
   #feeds(jobs: readonly Job[], rows: number): Feeds {
     const feeds: Record<string, Feeds[string]> = {};
+    const filler = Math.max((this.#options.fixedRows ?? 0) - rows, 0);
     this.#pipeline.inputs.forEach((input, index) => {
       const dims = jobs[0]?.dims[index] ?? [];
-      const batchDims = this.#options.batchable ? [rows, ...dims.slice(1)] : dims;
-      feeds[input.name] = concatenate(
-        input.type,
-        batchDims,
-        jobs.map((job) => job.inputs[index] ?? []),
-      );
+      const batchDims = this.#options.batchable ? [rows + filler, ...dims.slice(1)] : dims;
+      const parts = jobs.map((job) => job.inputs[index] ?? []);
+      if (filler > 0) parts.push(...Array<TensorValues>(filler).fill(lastRow(jobs.at(-1), index)));
+      feeds[input.name] = concatenate(input.type, batchDims, parts);
     });
     return feeds;
   }
+}
+
+function lastRow(job: Job | undefined, input: number): TensorValues {
+  const values = job?.inputs[input] ?? [];
+  return values.slice(values.length - values.length / (job?.rows ?? 1));
 }
 
 const batchKey = (job: Job): string => job.dims.map((dims) => dims.slice(1).join("x")).join();

@@ -2,20 +2,24 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { Logger } from "pino";
 
-import { DeadlineError, QueueFullError } from "../batching/micro-batcher.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
-import { readJson } from "./body.ts";
+import { readBody } from "./body.ts";
 import type { BodyBudget } from "./body.ts";
-import { ClientGoneError, RequestError } from "./request-error.ts";
+import { ClientGoneError, RequestError, answerable, busy } from "./request-error.ts";
 import { requestId } from "./request-id.ts";
-import { sendJson } from "./respond.ts";
+import { sendBinary, sendJson } from "./respond.ts";
 
-/** A protocol on the hot path: what differs between /predict and v2 infer. */
+/** The JSON text of an answer, and what follows it. */
+export type Answer = string | { readonly json: string; readonly raw: readonly Uint8Array[] };
+
+/** A protocol on the hot path: what differs between /predict, v2 infer and others. */
 export interface HotProtocol {
-  /** Resolves with the JSON text of the answer; throws a RequestError for a request that cannot be answered. */
-  answer(model: ServedModel, body: unknown, context: { requestId: string; request: IncomingMessage }): Promise<string>;
+  /** Throws a RequestError (415) when the headers announce a body that is not for this protocol. */
+  requireContent(request: IncomingMessage): void;
+  /** Throws a RequestError for a request that cannot be answered. */
+  answer(model: ServedModel, body: Buffer, context: { requestId: string; request: IncomingMessage }): Promise<Answer>;
   errorJson(error: RequestError, requestId: string): string;
 }
 
@@ -35,13 +39,14 @@ export function hotEndpoint(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const { state, metrics, logger, bodies, maxInFlight } = options;
 
-  const handle = async (request: IncomingMessage, id: string): Promise<string> => {
+  const handle = async (request: IncomingMessage, id: string): Promise<Answer> => {
     if (request.method !== "POST") {
       throw new RequestError(405, `${request.method} is not supported here: use POST`, { headers: { allow: "POST" } });
     }
     if (state.model === undefined) throw busy("the model is still loading", "not_ready");
     if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
-    const body = await readJson(request, bodies);
+    protocol.requireContent(request);
+    const body = await readBody(request, bodies);
     return protocol.answer(state.model, body, { requestId: id, request });
   };
 
@@ -51,7 +56,10 @@ export function hotEndpoint(
     let status = 200;
     metrics.inFlight += 1;
     try {
-      sendJson(response, status, await handle(request, id), { "x-request-id": id });
+      const answer = await handle(request, id);
+      const headers = { "x-request-id": id };
+      if (typeof answer === "string") sendJson(response, status, answer, headers);
+      else sendBinary(response, answer, headers);
       metrics.latency((performance.now() - began) / 1000);
     } catch (thrown) {
       if (thrown instanceof ClientGoneError) {
@@ -74,16 +82,4 @@ export function hotEndpoint(
       );
     }
   };
-}
-
-const busy = (message: string, reason: "not_ready" | "overloaded"): RequestError =>
-  new RequestError(503, `${message}: try again`, { reason, headers: { "retry-after": "1" } });
-
-function answerable(thrown: unknown): RequestError {
-  if (thrown instanceof RequestError) return thrown;
-  if (thrown instanceof QueueFullError) return busy(thrown.message, "overloaded");
-  if (thrown instanceof DeadlineError) return new RequestError(504, thrown.message, { reason: "deadline" });
-  return new RequestError(500, "the model failed on this input; the log has the cause under this request_id", {
-    reason: "internal",
-  });
 }

@@ -1,4 +1,5 @@
 import { LoadError } from "../load-error.ts";
+import { classifier, labeller } from "./classification.ts";
 import type { ClassLabel, Metadata } from "./metadata.ts";
 import { elementCount, isFloatType, isIntegerType, jsonElement } from "./tensor.ts";
 import type { OutputTensor, TensorSpec } from "./tensor.ts";
@@ -19,94 +20,127 @@ export interface AnswerReader {
   read(outputs: readonly OutputTensor[], row: number): Prediction;
 }
 
-/**
- * Finds out what the outputs mean. `sample` is what one made-up row gave, where known.
- * Throws a LoadError when the outputs are not what metadata.json announces.
- */
-export function answerReader(
-  metadata: Metadata,
-  outputs: readonly TensorSpec[],
-  otherOutputs: readonly string[],
-  sample: readonly OutputTensor[] | undefined,
-  source: string,
-): AnswerReader {
-  const width = (index: number): number | undefined => {
-    const dims = sample?.[index]?.dims ?? outputs[index]?.shape;
-    return dims && elementCount(dims.slice(1));
-  };
-  const label = outputs.findIndex(
-    ({ type }, index) => (isIntegerType(type) || type === "string") && width(index) === 1,
-  );
-  const scores = outputs.findIndex(({ type }) => isFloatType(type));
-
-  if (label >= 0 && scores < 0 && otherOutputs.length > 0) throw zipMap(otherOutputs, source);
-  const scored = width(scores);
-  const isClassifier = metadata.task ? /classif/i.test(metadata.task) : label >= 0 || metadata.classes !== undefined;
-  if (isClassifier && scores >= 0 && scored !== undefined && scored >= 1) {
-    const classes = metadata.classes ?? (label >= 0 ? undefined : numbered(Math.max(scored, 2)));
-    if (classes && classes.length !== scored && !(classes.length === 2 && scored === 1)) {
-      throw new LoadError(
-        "SignatureMismatch",
-        `loading ${source}: metadata.json has ${classes.length} classes (${classes.slice(0, 20).join(", ")}), but the model gives ${scored} probabilities (${outputs[scores]?.name}); export both from the same training run`,
-      );
-    }
-    return classifier(classes, label, scores);
-  }
-  if (isClassifier && label >= 0) return labeller(metadata.classes, label);
-  if (outputs.length === 1 && scores === 0 && scored === 1) {
-    return { kind: "regression", read: ([output], row) => ({ prediction: output ? finite(output.data[row]) : null }) };
-  }
-  return { kind: "tensors", read: rawOutputs };
+/** What is known of a model's outputs once it was tried. */
+export interface TriedOutputs {
+  readonly outputs: readonly TensorSpec[];
+  /** Outputs that cannot be fetched: sequences and maps. */
+  readonly otherOutputs: readonly string[];
+  /** What the trial run gave, where known. */
+  readonly sample: readonly OutputTensor[] | undefined;
+  /** Whether every output has one entry per row; else a run has one row. */
+  readonly batchable: boolean;
 }
 
-function classifier(classes: readonly ClassLabel[] | undefined, label: number, scores: number): AnswerReader {
+/**
+ * Finds out what the outputs mean. Throws a LoadError when they are not what metadata.json announces.
+ */
+export function answerReader(metadata: Metadata, tried: TriedOutputs, source: string): AnswerReader {
+  const { outputs, otherOutputs, sample, batchable } = tried;
+  const width = (index: number): number | undefined => {
+    const dims = sample?.[index]?.dims ?? outputs[index]?.shape;
+    const size = dims && elementCount(dims.slice(1));
+    return size !== undefined && size >= 0 ? size : undefined;
+  };
+  const chosen = chosenOutput(metadata, outputs, source);
+  const isEligible = (index: number): boolean => chosen === undefined || index === chosen;
+  const label = outputs.findIndex(
+    ({ type }, index) => isEligible(index) && (isIntegerType(type) || type === "string") && width(index) === 1,
+  );
+  const scores = outputs.findIndex(({ type }, index) => isEligible(index) && isFloatType(type));
+
+  const task = taskOf(metadata, label >= 0, source);
+  if (chosen === undefined && label >= 0 && scores < 0 && otherOutputs.length > 0) throw zipMap(otherOutputs, source);
+  if (task === "classification" && scores >= 0) {
+    const scored = width(scores);
+    const classes = classNames(metadata, label >= 0, scored, outputs[scores]?.name ?? "", source);
+    const { activation = "none", threshold } = metadata.output ?? {};
+    if (classes ?? label >= 0) return classifier({ classes, label, scores, activation, threshold });
+  }
+  if (task === "classification" && label >= 0) return labeller(metadata.classes, label);
+
+  const shown = chosen === undefined ? outputs.map((_, index) => index) : [chosen];
+  const isNumber = shown.length === 1 && shown[0] === scores && width(scores) === 1;
   return {
-    kind: "classification",
-    read(outputs, row) {
-      const shares = rowScores(outputs[scores] as OutputTensor, row);
-      const best = Math.max(shares.indexOf(Math.max(...shares)), 0);
-      return {
-        prediction: label >= 0 ? classLabel(outputs[label], row, classes) : classes?.[best],
-        probability: finite(shares.length === 2 ? shares[1] : shares[best]),
-        probabilities: classes
-          ? Object.fromEntries(classes.map((name, index) => [String(name), finite(shares[index])]))
-          : shares.map(finite),
-      };
+    kind: task === "regression" || isNumber ? "regression" : "tensors",
+    read: (answered, row) => {
+      const values = shown.map((index) => [outputs[index]?.name, rowOf(answered[index], row, batchable)] as const);
+      return { prediction: values.length === 1 ? values[0]?.[1] : Object.fromEntries(values) };
     },
   };
 }
 
-function labeller(classes: readonly ClassLabel[] | undefined, label: number): AnswerReader {
-  return { kind: "classification", read: (outputs, row) => ({ prediction: classLabel(outputs[label], row, classes) }) };
+/** Index of the output that metadata.json points to; undefined when it leaves the choice to us. */
+function chosenOutput({ output }: Metadata, outputs: readonly TensorSpec[], source: string): number | undefined {
+  if (output?.tensor === undefined) return undefined;
+  const index = outputs.findIndex(({ name }) => name === output.tensor);
+  if (index >= 0) return index;
+  const given = outputs.map(({ name }) => name).join(", ");
+  throw new LoadError(
+    "SignatureMismatch",
+    `loading ${source}: metadata.json says that the answer is in output ${output.tensor}, but the model gives ${given}`,
+  );
 }
 
-/** A label is a class itself, or its position among the classes. */
-function classLabel(
-  output: OutputTensor | undefined,
-  row: number,
-  classes: readonly ClassLabel[] | undefined,
-): unknown {
-  const value = output?.data[row];
-  if (output === undefined || value === undefined) return null;
-  const label = jsonElement(value, output.type);
-  if (classes === undefined || typeof label !== "number" || classes.includes(label)) return label;
-  return classes[label] ?? label;
+/** Words such as "tabular-classification" count as well; what says neither is left to the outputs. */
+function taskOf(
+  { task = "", classes, output }: Metadata,
+  hasLabel: boolean,
+  source: string,
+): "classification" | "regression" | undefined {
+  const ofClasses = output?.threshold !== undefined || (output?.activation ?? "none") !== "none";
+  if (/classif/i.test(task)) return "classification";
+  if (!/regress/i.test(task)) return hasLabel || classes !== undefined || ofClasses ? "classification" : undefined;
+  if (!ofClasses) return "regression";
+  throw new LoadError(
+    "InvalidModel",
+    `loading ${source}: metadata.json: output.activation and output.threshold are for classification, but the task is ${task}; put the activation into the graph`,
+  );
 }
 
-/** Probabilities of one row; a single one is the second class's. */
-function rowScores({ data, dims }: OutputTensor, row: number): number[] {
-  const width = elementCount(dims.slice(1));
-  const shares = Array.from({ length: width }, (_, index) => data[row * width + index] as number);
-  return width === 1 ? [1 - (shares[0] as number), ...shares] : shares;
+/** The labels of the scores, in order; undefined when only the model's own label output knows them. */
+function classNames(
+  { classes, output }: Metadata,
+  hasLabel: boolean,
+  scored: number | undefined,
+  scores: string,
+  source: string,
+): readonly ClassLabel[] | undefined {
+  if (scored === 1 && output?.activation === "softmax") {
+    throw new LoadError(
+      "SignatureMismatch",
+      `loading ${source}: metadata.json asks for softmax, which makes 1 of the only score (${scores}); a single score wants sigmoid`,
+    );
+  }
+  const count = Math.max(scored ?? classes?.length ?? 0, 2);
+  if (classes && scored !== undefined && classes.length !== count) {
+    throw new LoadError(
+      "SignatureMismatch",
+      `loading ${source}: metadata.json has ${classes.length} classes (${classes.slice(0, 20).join(", ")}), but the model gives ${scored} probabilities (${scores}); export both from the same training run`,
+    );
+  }
+  if (output?.threshold !== undefined && count !== 2) {
+    throw new LoadError(
+      "SignatureMismatch",
+      `loading ${source}: metadata.json has a threshold, which decides between two classes, but the model gives ${count} probabilities (${scores})`,
+    );
+  }
+  if (output?.threshold !== undefined && hasLabel && classes === undefined) {
+    throw new LoadError(
+      "SignatureMismatch",
+      `loading ${source}: metadata.json has a threshold, which overrules the model's own label: name both classes in "classes", in the order of ${scores}`,
+    );
+  }
+  return classes ?? (hasLabel || scored === undefined ? undefined : Array.from({ length: count }, (_, index) => index));
 }
 
-function rawOutputs(outputs: readonly OutputTensor[], row: number): Prediction {
-  const values = outputs.map(({ name, type, dims, data }) => {
-    const size = elementCount(dims.slice(1));
-    const elements = Array.from({ length: size }, (_, index) => jsonElement(data[row * size + index] as number, type));
-    return [name, dims.length <= 1 ? elements[0] : nest(elements, dims.slice(1))] as const;
-  });
-  return { prediction: values.length === 1 ? values[0]?.[1] : Object.fromEntries(values) };
+/** One row of an output: a number or text when it is a single one, else nested as the tensor is. */
+function rowOf(output: OutputTensor | undefined, row: number, batchable: boolean): unknown {
+  if (output === undefined) return null;
+  const dims = batchable || output.dims[0] === 1 ? output.dims.slice(1) : output.dims;
+  const size = elementCount(dims);
+  const { data, type } = output;
+  const elements = Array.from({ length: size }, (_, index) => jsonElement(data[row * size + index] as number, type));
+  return size === 1 && dims.length <= 1 ? elements[0] : nest(elements, dims);
 }
 
 function nest(elements: readonly unknown[], dims: readonly number[]): unknown {
@@ -115,9 +149,6 @@ function nest(elements: readonly unknown[], dims: readonly number[]): unknown {
   const size = elementCount(inner);
   return Array.from({ length }, (_, index) => nest(elements.slice(index * size, (index + 1) * size), inner));
 }
-
-const numbered = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
-const finite = (value: unknown): number | null => (typeof value === "number" && Number.isFinite(value) ? value : null);
 
 function zipMap(outputs: readonly string[], source: string): LoadError {
   return new LoadError(

@@ -1,13 +1,15 @@
 import { LoadError } from "../load-error.ts";
 import type { FeatureType, Metadata } from "./metadata.ts";
-import { describeTensor, isFloatType, isIntegerType, rowSize } from "./tensor.ts";
-import type { ElementType, TensorSpec } from "./tensor.ts";
+import { describeTensor, fitsInteger, isFloatType, isIntegerType, rowSize } from "./tensor.ts";
+import type { Element, ElementType, TensorSpec } from "./tensor.ts";
 
 /** One named field of a /predict row, and the pipeline input that it fills. */
 export interface Feature {
   readonly name: string;
   readonly type: FeatureType;
   readonly nullable: boolean;
+  /** What a null is fed as. */
+  readonly missing: Element;
   /** Index of the pipeline's input. In a matrix input the features are its columns, in order. */
   readonly input: number;
   readonly element: ElementType;
@@ -26,10 +28,7 @@ export function resolveFeatures(
 ): readonly Feature[] | undefined {
   if (declared === undefined) return undeclaredFeatures(inputs);
   const fields = declared.map((feature) => (typeof feature === "string" ? { name: feature } : feature));
-  const inputOf = placement(
-    fields.map(({ name }) => name),
-    inputs,
-  );
+  const inputOf = placement(fields, inputs);
   if (inputOf === undefined)
     throw mismatch(
       fields.map(({ name }) => name),
@@ -40,20 +39,25 @@ export function resolveFeatures(
     const input = inputOf(index);
     const spec = inputs[input] as TensorSpec;
     const type = field.type ?? naturalType(spec.type);
-    const nullable = field.nullable ?? false;
-    const problem = typeProblem(type, nullable, spec);
+    const nullable = field.nullable ?? field.missing !== undefined;
+    const missing = field.missing ?? Number.NaN;
+    const problem = typeProblem(type, spec) ?? (nullable ? missingProblem(missing, type, spec) : undefined);
     if (problem !== undefined) {
       throw new LoadError(
         "SignatureMismatch",
         `loading ${source}: metadata.json says that ${field.name} is ${type}, but the graph takes ${describeTensor(spec)}: ${problem}`,
       );
     }
-    return { name: field.name, type, nullable, input, element: spec.type };
+    return { name: field.name, type, nullable, missing, input, element: spec.type };
   });
 }
 
-/** One input per feature, by name; or one matrix whose columns are the features in order. */
-function placement(names: readonly string[], inputs: readonly TensorSpec[]): ((feature: number) => number) | undefined {
+/** One input per feature, by name; or inputs whose columns are, in order, the features that name them; or one matrix. */
+function placement(
+  fields: readonly Exclude<Declared, string>[],
+  inputs: readonly TensorSpec[],
+): ((feature: number) => number) | undefined {
+  const names = fields.map(({ name, input }) => input ?? name);
   const [only] = inputs;
   if (inputs.length === 1 && only !== undefined) {
     const width = only.shape === undefined || only.shape.length <= 2 ? (rowSize(only) ?? names.length) : undefined;
@@ -61,7 +65,11 @@ function placement(names: readonly string[], inputs: readonly TensorSpec[]): ((f
   }
   const positions = names.map((name) => inputs.findIndex((input) => input.name === name));
   const fits =
-    names.length === inputs.length && inputs.every((input) => rowSize(input) === 1) && !positions.includes(-1);
+    !positions.includes(-1) &&
+    inputs.every((input) => {
+      const columns = names.filter((name) => name === input.name).length;
+      return (input.shape === undefined || input.shape.length <= 2) && columns === (rowSize(input) ?? columns);
+    });
   return fits ? (feature) => positions[feature] as number : undefined;
 }
 
@@ -70,6 +78,7 @@ function undeclaredFeatures(inputs: readonly TensorSpec[]): readonly Feature[] |
     name,
     type: naturalType(spec.type),
     nullable: false,
+    missing: Number.NaN,
     input,
     element: spec.type,
   });
@@ -90,8 +99,7 @@ function naturalType(element: ElementType): FeatureType {
 }
 
 /** Why values of `type` cannot be fed; undefined when they can. */
-function typeProblem(type: FeatureType, nullable: boolean, { type: element }: TensorSpec): string | undefined {
-  if (nullable && !isFloatType(element)) return "only float inputs can hold a missing value (as NaN)";
+function typeProblem(type: FeatureType, { type: element }: TensorSpec): string | undefined {
   const accepted: Record<FeatureType, boolean> = {
     number: isFloatType(element),
     integer: isFloatType(element) || isIntegerType(element),
@@ -99,6 +107,22 @@ function typeProblem(type: FeatureType, nullable: boolean, { type: element }: Te
     string: element === "string",
   };
   return accepted[type] ? undefined : `a ${type} does not fit`;
+}
+
+/** Why `missing` cannot be fed for a null; undefined when it can. */
+function missingProblem(missing: Element, type: FeatureType, { type: element }: TensorSpec): string | undefined {
+  if (Number.isNaN(missing)) {
+    return isFloatType(element)
+      ? undefined
+      : 'only float inputs can hold a missing value (as NaN): say what is fed in "missing"';
+  }
+  const accepted: Record<FeatureType, boolean> = {
+    number: typeof missing === "number",
+    integer: Number.isSafeInteger(missing) && (!isIntegerType(element) || fitsInteger(missing as number, element)),
+    boolean: typeof missing === "boolean",
+    string: typeof missing === "string",
+  };
+  return accepted[type] ? undefined : `its "missing" (${JSON.stringify(missing)}) is no ${type} that fits`;
 }
 
 function mismatch(names: readonly string[], inputs: readonly TensorSpec[], source: string): LoadError {

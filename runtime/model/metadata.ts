@@ -17,10 +17,23 @@ const FEATURE = z.union(
       name: featureName,
       type: z.enum(FEATURE_TYPES).optional(),
       nullable: z.boolean().optional(),
+      missing: z.union([z.string(), z.number(), z.boolean()]).optional(),
+      input: z.string().min(1).optional(),
     }),
   ],
-  { error: 'expected a name or {"name", "type", "nullable"} with type number, integer, string or boolean' },
+  {
+    error:
+      'expected a name or {"name", "type", "nullable", "missing", "input"} with type number, integer, string or boolean',
+  },
 );
+
+/** How a classifier's scores become probabilities and a label; or which output a regressor's answer is. */
+const OUTPUT = z.looseObject({
+  tensor: z.string().min(1).optional(),
+  activation: z.enum(["softmax", "sigmoid", "none"]).optional(),
+  /** Of the second class's probability, from which on it is predicted. */
+  threshold: z.number().min(0).max(1).optional(),
+});
 
 /** `metadata.json`. Everything is optional, null is absent, and keys that it does not know are kept for /model/info. */
 const METADATA = z.looseObject({
@@ -41,6 +54,7 @@ const METADATA = z.looseObject({
     .min(2)
     .refine((classes) => new Set(classes.map(String)).size === classes.length, "two classes have the same label")
     .optional(),
+  output: OUTPUT.optional(),
   metrics: z.record(z.string(), z.unknown()).optional(),
   created_at: z.string().optional(),
 });

@@ -22,6 +22,8 @@ export interface Model {
   readonly answers: AnswerReader;
   /** Whether rows of several requests may share a run. */
   readonly batchable: boolean;
+  /** The rows of every run when the graph fixes them, to more than one; fewer are filled up. */
+  readonly fixedRows: number | undefined;
 }
 
 /** Where the graphs are. `file` names a graph that stands alone; `uri` is for messages. */
@@ -48,7 +50,11 @@ export async function openModel({ folder, file, uri: source }: ModelLocation, in
     );
   }
   const features = resolveFeatures(metadata.features, pipeline.inputs, source);
-  const { outputs, batchable } = await warmUp(pipeline, preprocessor !== undefined, source);
-  const answers = answerReader(metadata, pipeline.outputs, model.otherOutputs, outputs, source);
-  return { metadata, pipeline, features, answers, batchable };
+  const { outputs, batchable, fixedRows } = await warmUp(pipeline, preprocessor !== undefined, source);
+  const answers = answerReader(
+    metadata,
+    { outputs: pipeline.outputs, otherOutputs: model.otherOutputs, sample: outputs, batchable },
+    source,
+  );
+  return { metadata, pipeline, features, answers, batchable, fixedRows };
 }

@@ -8,6 +8,8 @@ export interface WarmUp {
   readonly outputs: readonly OutputTensor[] | undefined;
   /** Whether rows of several requests may share a run: every input and output has one entry per row. */
   readonly batchable: boolean;
+  /** The rows of every run when the graph fixes them, to more than one; fewer are filled up. */
+  readonly fixedRows: number | undefined;
 }
 
 /**
@@ -22,7 +24,7 @@ export async function warmUp(pipeline: Pipeline, hasPreprocessor: boolean, sourc
   try {
     outputs = await pipeline.run(madeUpRows(pipeline.inputs, 1));
   } catch (cause) {
-    if (!certain) return { outputs: undefined, batchable: false };
+    if (!certain) return { outputs: undefined, batchable: false, fixedRows: undefined };
     const message = `loading ${source}: a trial run with zeros fails: ${(cause as Error).message.split("\n", 1).join("")}`;
     throw hasPreprocessor
       ? new LoadError("SignatureMismatch", `${message}; the preprocessor and the model do not fit each other`, {
@@ -30,7 +32,21 @@ export async function warmUp(pipeline: Pipeline, hasPreprocessor: boolean, sourc
         })
       : new LoadError("InvalidModel", message, { cause });
   }
-  return { outputs, batchable: isPerRow(outputs, 1) && (await acceptsTwoRows(pipeline)) };
+  const rows = fixedRows(pipeline);
+  if (rows !== undefined) {
+    if (isPerRow(outputs, rows)) return { outputs, batchable: true, fixedRows: rows };
+    throw new LoadError(
+      "UnsupportedFormat",
+      `loading ${source}: the graph takes ${rows} rows at once, but its outputs are not one for each row; export it with a variable batch axis`,
+    );
+  }
+  return { outputs, batchable: isPerRow(outputs, 1) && (await acceptsTwoRows(pipeline)), fixedRows: undefined };
+}
+
+/** Undefined also for inputs that disagree, as weights or masks passed beside the rows do. */
+function fixedRows({ inputs }: Pipeline): number | undefined {
+  const rows = inputs[0]?.shape?.[0] ?? -1;
+  return rows > 1 && inputs.every(({ shape }) => shape?.[0] === rows) ? rows : undefined;
 }
 
 async function acceptsTwoRows(pipeline: Pipeline): Promise<boolean> {

@@ -102,6 +102,51 @@ describe("A model that cannot be served is refused with its reason and what to d
       "SignatureMismatch",
       /3 classes \(a, b, c\), but the model gives 2 probabilities/,
     ],
+    [
+      "an output that the model does not give",
+      { "model.onnx": graph("scores"), "metadata.json": { output: { tensor: "probabilities" } } },
+      "SignatureMismatch",
+      /the answer is in output probabilities, but the model gives hidden, logits/,
+    ],
+    [
+      "the softmax of a single score",
+      { "model.onnx": graph("one-score"), "metadata.json": { output: { activation: "softmax" } } },
+      "SignatureMismatch",
+      /a single score wants sigmoid/,
+    ],
+    [
+      "a threshold between three classes",
+      { "model.onnx": graph("scores"), "metadata.json": { output: { tensor: "logits", threshold: 0.5 } } },
+      "SignatureMismatch",
+      /decides between two classes, but the model gives 3/,
+    ],
+    [
+      "a threshold for labels that only the model knows",
+      { "model.onnx": graph("two-numbers"), "metadata.json": { output: { threshold: 0.5 } } },
+      "SignatureMismatch",
+      /name both classes in "classes"/,
+    ],
+    [
+      "the activation of a regressor",
+      { "model.onnx": graph("one-score"), "metadata.json": { task: "regression", output: { activation: "sigmoid" } } },
+      "InvalidModel",
+      /are for classification, but the task is regression/,
+    ],
+    [
+      "a substitute for missing values of another type",
+      {
+        "model.onnx": graph("words-and-numbers"),
+        "metadata.json": { features: ["size", { name: "color", missing: 0 }] },
+      },
+      "SignatureMismatch",
+      /its "missing" \(0\) is no string that fits/,
+    ],
+    [
+      "a graph of four rows and one answer",
+      { "model.onnx": graph("four-rows-one-sum") },
+      "UnsupportedFormat",
+      /takes 4 rows at once, but its outputs are not one for each row/,
+    ],
   ];
   for (const [title, files, reason, message] of folders) {
     it(`${reason} for ${title}`, async () => {

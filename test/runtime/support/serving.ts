@@ -12,14 +12,14 @@ export interface Answer {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-/** A runtime in this process that serves a folder of these files to the tests of the enclosing suite. */
+/** A runtime in this process that serves a folder of these files, or the environment's MODEL_URI, to the tests of the enclosing suite. */
 export class Serving {
   readonly #scratch = new Scratch();
   #runtime: Runtime | undefined;
 
   constructor(files: Readonly<Record<string, Content>>, environment: Readonly<Record<string, string>> = {}) {
     before(async () => {
-      const MODEL_URI = await this.#scratch.folder(files);
+      const MODEL_URI = environment["MODEL_URI"] ?? (await this.#scratch.folder(files));
       const config = readConfig({ MODEL_URI, PORT: "0", HOST: "127.0.0.1", DRAIN_SECONDS: "0", ...environment });
       this.#runtime = await startRuntime(config, pino({ level: "silent" }));
       await this.#runtime.ready;
@@ -30,6 +30,11 @@ export class Serving {
   get port(): number {
     if (this.#runtime === undefined) throw new Error("the runtime has not started");
     return this.#runtime.port;
+  }
+
+  get grpcPort(): number {
+    if (this.#runtime?.grpcPort === undefined) throw new Error("the runtime serves no gRPC: set GRPC_PORT");
+    return this.#runtime.grpcPort;
   }
 
   url(path: string): string {
