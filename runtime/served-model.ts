@@ -1,5 +1,5 @@
 import { MicroBatcher } from "./batching/micro-batcher.ts";
-import type { Job, JobOutputs } from "./batching/micro-batcher.ts";
+import type { Caller, Job, JobOutputs } from "./batching/micro-batcher.ts";
 import type { Prediction } from "./model/answer.ts";
 import type { Model } from "./model/model.ts";
 import { RowReader } from "./protocol/rows.ts";
@@ -19,6 +19,7 @@ export interface ServingOptions {
   readonly maxRows: number;
   readonly maxQueue: number;
   readonly maxWait: number;
+  readonly maxDelay: number;
   readonly now: () => number;
   readonly onRun: (rows: number) => void;
 }
@@ -46,16 +47,21 @@ export class ServedModel {
     return this.#batcher.queueLength;
   }
 
+  /** Ends what the model runs in, after the last request. */
+  close(): Promise<void> {
+    return this.model.pipeline.close();
+  }
+
   /** Runs the job as it is: what the v2 protocol needs. */
-  infer(job: Job): Promise<JobOutputs> {
-    return this.#batcher.submit(job);
+  infer(job: Job, caller?: Caller): Promise<JobOutputs> {
+    return this.#batcher.submit(job, caller);
   }
 
   /** One prediction for each row. The parts of a long request are run one by one, so that others get their turn between. */
-  async predict(job: Job): Promise<Prediction[]> {
+  async predict(job: Job, caller?: Caller): Promise<Prediction[]> {
     const predictions: Prediction[] = [];
     for (const part of parts(job, this.model.batchable ? (this.model.fixedRows ?? PART_ROWS) : 1)) {
-      const { outputs, firstRow } = await this.#batcher.submit(part);
+      const { outputs, firstRow } = await this.#batcher.submit(part, caller);
       for (let row = 0; row < part.rows; row += 1) predictions.push(this.model.answers.read(outputs, firstRow + row));
     }
     return predictions;

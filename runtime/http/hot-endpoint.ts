@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { Logger } from "pino";
 
-import { DeadlineError, QueueFullError } from "../batching/micro-batcher.ts";
+import { CancelledError, DeadlineError, QueueFullError } from "../batching/micro-batcher.ts";
+import type { Caller } from "../batching/micro-batcher.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
@@ -12,10 +13,16 @@ import { ClientGoneError, RequestError } from "./request-error.ts";
 import { requestId } from "./request-id.ts";
 import { sendJson } from "./respond.ts";
 
+export interface Context {
+  readonly requestId: string;
+  readonly request: IncomingMessage;
+  readonly caller: Caller;
+}
+
 /** A protocol on the hot path: what differs between /predict and v2 infer. */
 export interface HotProtocol {
   /** Resolves with the JSON text of the answer; throws a RequestError for a request that cannot be answered. */
-  answer(model: ServedModel, body: unknown, context: { requestId: string; request: IncomingMessage }): Promise<string>;
+  answer(model: ServedModel, body: unknown, context: Context): Promise<string>;
   errorJson(error: RequestError, requestId: string): string;
 }
 
@@ -35,14 +42,19 @@ export function hotEndpoint(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const { state, metrics, logger, bodies, maxInFlight } = options;
 
-  const handle = async (request: IncomingMessage, id: string): Promise<string> => {
+  const handle = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    { id, began }: { id: string; began: number },
+  ): Promise<string> => {
     if (request.method !== "POST") {
       throw new RequestError(405, `${request.method} is not supported here: use POST`, { headers: { allow: "POST" } });
     }
     if (state.model === undefined) throw busy("the model is still loading", "not_ready");
     if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
+    const caller = { deadline: deadline(request, began), isGone: () => response.destroyed };
     const body = await readJson(request, bodies);
-    return protocol.answer(state.model, body, { requestId: id, request });
+    return protocol.answer(state.model, body, { requestId: id, request, caller });
   };
 
   return async (request, response) => {
@@ -51,10 +63,10 @@ export function hotEndpoint(
     let status = 200;
     metrics.inFlight += 1;
     try {
-      sendJson(response, status, await handle(request, id), { "x-request-id": id });
+      sendJson(response, status, await handle(request, response, { id, began }), { "x-request-id": id });
       metrics.latency((performance.now() - began) / 1000);
     } catch (thrown) {
-      if (thrown instanceof ClientGoneError) {
+      if (thrown instanceof ClientGoneError || thrown instanceof CancelledError) {
         response.destroy();
         return;
       }
@@ -74,6 +86,14 @@ export function hotEndpoint(
       );
     }
   };
+}
+
+/** When the caller gives up waiting, on the clock of `began`; undefined when it did not say. */
+function deadline({ headers }: IncomingMessage, began: number): number | undefined {
+  const asked = headers["x-request-timeout-ms"];
+  if (asked === undefined) return undefined;
+  if (typeof asked === "string" && /^[1-9]\d{0,8}$/.test(asked)) return began + Number(asked);
+  throw new RequestError(400, "x-request-timeout-ms must be a whole number of milliseconds, at least 1");
 }
 
 const busy = (message: string, reason: "not_ready" | "overloaded"): RequestError =>

@@ -12,14 +12,14 @@ export const isInferPath = (path: string): boolean => PATH.test(path);
 /** POST /v2/models/{model}[/versions/{version}]/infer: tensors in, tensors out. */
 export function inferProtocol(metrics: RuntimeMetrics): HotProtocol {
   return {
-    async answer(served, body, { request }) {
+    async answer(served, body, { request, caller }) {
       const { model, identity } = served;
       requireServed(served, request.url ?? "");
       if (request.headers["inference-header-content-length"] !== undefined) {
         throw new RequestError(415, "binary tensors are not supported: send the data as JSON");
       }
       const asked = read(body, served);
-      const answered = await served.infer(asked.job);
+      const answered = await served.infer(asked.job, caller);
       if (model.batchable && model.answers.kind !== "tensors") {
         for (let row = 0; row < asked.job.rows; row += 1) {
           metrics.prediction(model.answers.read(answered.outputs, answered.firstRow + row).prediction);

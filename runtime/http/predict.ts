@@ -5,7 +5,7 @@ import type { RuntimeMetrics } from "../observability/metrics.ts";
 /** POST /predict: named fields in, predictions out. */
 export function predictProtocol(metrics: RuntimeMetrics): HotProtocol {
   return {
-    async answer(served, body, { requestId }) {
+    async answer(served, body, { requestId, caller }) {
       const { identity, rows } = served;
       if (rows === undefined) {
         const msg = `This model takes tensors, not named fields: call POST /v2/models/${identity.name}/infer, or list its features in metadata.json`;
@@ -13,7 +13,7 @@ export function predictProtocol(metrics: RuntimeMetrics): HotProtocol {
       }
       const read = rows.read(body);
       if (!read.ok) throw new RequestError(422, "the input does not fit the model", { problems: read.problems });
-      const predictions = await served.predict(read.job);
+      const predictions = await served.predict(read.job, caller);
       for (const { prediction } of predictions) metrics.prediction(prediction);
       return JSON.stringify({
         ...(read.many ? { predictions } : predictions[0]),

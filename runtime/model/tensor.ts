@@ -79,33 +79,30 @@ export function concatenate(
   dims: readonly number[],
   parts: readonly (readonly Element[])[],
 ): Tensor {
-  switch (type) {
-    case "string":
-      return new Tensor("string", parts.flat() as string[], dims);
-    case "int64":
-      return new Tensor("int64", fillBig(new BigInt64Array(elementCount(dims)), parts), dims);
-    case "uint64":
-      return new Tensor("uint64", fillBig(new BigUint64Array(elementCount(dims)), parts), dims);
-    case "bool":
-      return new Tensor("bool", fill(new Uint8Array(elementCount(dims)), parts), dims);
-    case "int8":
-      return new Tensor("int8", fill(new Int8Array(elementCount(dims)), parts), dims);
-    case "int16":
-      return new Tensor("int16", fill(new Int16Array(elementCount(dims)), parts), dims);
-    case "int32":
-      return new Tensor("int32", fill(new Int32Array(elementCount(dims)), parts), dims);
-    case "uint8":
-      return new Tensor("uint8", fill(new Uint8Array(elementCount(dims)), parts), dims);
-    case "uint16":
-      return new Tensor("uint16", fill(new Uint16Array(elementCount(dims)), parts), dims);
-    case "uint32":
-      return new Tensor("uint32", fill(new Uint32Array(elementCount(dims)), parts), dims);
-    case "float32":
-      return new Tensor("float32", fill(new Float32Array(elementCount(dims)), parts), dims);
-    case "float64":
-      return new Tensor("float64", fill(new Float64Array(elementCount(dims)), parts), dims);
-  }
+  if (type === "string") return tensorOf(type, parts.flat() as string[], dims);
+  const array = new ARRAYS[type](elementCount(dims));
+  const isWide = array instanceof BigInt64Array || array instanceof BigUint64Array;
+  return tensorOf(type, isWide ? fillBig(array, parts) : fill(array, parts), dims);
 }
+
+/** A tensor of elements that are held as ONNX Runtime holds them. */
+export const tensorOf = (type: ElementType, data: Tensor["data"], dims: readonly number[]): Tensor =>
+  new Tensor(type, data, dims);
+
+/** How ONNX Runtime holds the elements of each type but strings. */
+const ARRAYS = {
+  bool: Uint8Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  uint64: BigUint64Array,
+  float32: Float32Array,
+  float64: Float64Array,
+} as const;
 
 interface NumberArray {
   set(source: ArrayLike<number>, offset: number): void;
