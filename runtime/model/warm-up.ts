@@ -34,9 +34,7 @@ export async function warmUp(pipeline: Pipeline, hasPreprocessor: boolean, sourc
         })
       : new LoadError("InvalidModel", message, { cause });
   }
-  const began = performance.now();
-  await pipeline.run(madeUpRows(pipeline.inputs, 1));
-  const runMs = performance.now() - began;
+  const runMs = await shortestRun(pipeline);
   const rows = fixedRows(pipeline);
   if (rows !== undefined) {
     if (isPerRow(outputs, rows)) return { outputs, batchable: true, fixedRows: rows, runMs };
@@ -46,6 +44,19 @@ export async function warmUp(pipeline: Pipeline, hasPreprocessor: boolean, sourc
     );
   }
   return { outputs, batchable: isPerRow(outputs, 1) && (await acceptsTwoRows(pipeline)), fixedRows: undefined, runMs };
+}
+
+/** In milliseconds; the least of a few, since a busy machine makes short runs look long. */
+async function shortestRun(pipeline: Pipeline): Promise<number> {
+  const feeds = madeUpRows(pipeline.inputs, 1);
+  let shortest = Number.POSITIVE_INFINITY;
+  for (let run = 0; run < 5 && shortest > 0.1; run += 1) {
+    const began = performance.now();
+    await pipeline.run(feeds);
+    shortest = Math.min(shortest, performance.now() - began);
+    if (shortest > 100) break;
+  }
+  return shortest;
 }
 
 /** Undefined also for inputs that disagree, as weights or masks passed beside the rows do. */
