@@ -1,6 +1,7 @@
 import { measure } from "./load.ts";
 import type { Target } from "./load.ts";
-import { lifetime, rawRuns, startRuntime, startServer } from "./server-process.ts";
+import { pythonWith } from "./python.ts";
+import { ServerProcess, lifetime, rawRuns, startRuntime, startServer } from "./server-process.ts";
 
 export interface Figure {
   readonly name: string;
@@ -28,7 +29,13 @@ const tensor = (name: string, width: number): string =>
   JSON.stringify({ inputs: [{ name, shape: [1, width], datatype: "FP32", data: Array<number>(width).fill(0.5) }] });
 
 /** All figures, one after the other. */
-export const FIGURES: readonly ((plan: Plan) => Promise<Figure[]>)[] = [forest, perceptron, namedFields, startTime];
+export const FIGURES: readonly ((plan: Plan) => Promise<Figure[]>)[] = [
+  forest,
+  perceptron,
+  namedFields,
+  fastApi,
+  startTime,
+];
 
 async function forest(plan: Plan): Promise<Figure[]> {
   await using ours = await startRuntime(FOREST);
@@ -87,6 +94,24 @@ async function namedFields(plan: Plan): Promise<Figure[]> {
   return [atLeast("/predict named fields, 64 connections, against a bare node:http echo", value, 0.8)];
 }
 
+async function fastApi(plan: Plan): Promise<Figure[]> {
+  const python = await pythonWith("bench/runtime/peers/requirements.txt");
+  await using ours = await startRuntime(LOAN);
+  await using theirs = await ServerProcess.start(
+    [python, "bench/runtime/peers/fastapi_server.py", LOAN],
+    {},
+    /^listening/,
+  );
+  const body = JSON.stringify({ age: 34, income: 52_000, credit_score: 700 });
+  const [fast, slow] = [ours, theirs].map(({ port }): Target => ({ port, path: "/predict", body })) as [Target, Target];
+  await requireSamePredictions(fast, slow);
+  const value = await ratios(plan, "/predict, 64 connections: ours / FastAPI", [
+    async () => (await measure(fast, CONNECTIONS, plan.seconds)).rate,
+    async () => (await measure(slow, CONNECTIONS, plan.seconds)).rate,
+  ]);
+  return [atLeast("/predict named fields, 64 connections, against FastAPI, one worker", value, 5)];
+}
+
 async function startTime(plan: Plan): Promise<Figure[]> {
   const value = await ratios(plan, "start to ready, ms: ours / node -e ''", [
     async () => {
@@ -128,10 +153,19 @@ async function requireSameAnswers(first: Target, second: Target): Promise<void> 
   }
 }
 
-async function outputsOf({ port, path, body }: Target): Promise<Record<string, number[]>> {
+async function requireSamePredictions(first: Target, second: Target): Promise<void> {
+  const [ours, theirs] = (await Promise.all([first, second].map(answerOf))) as { probability: number }[];
+  if (Math.abs((ours?.probability ?? 0) - (theirs?.probability ?? 1)) < 1e-5) return;
+  throw new Error(`the servers differ: ${JSON.stringify(ours)} and ${JSON.stringify(theirs)}`);
+}
+
+async function answerOf({ port, path, body }: Target): Promise<unknown> {
   const headers = { "content-type": "application/json" };
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body });
-  const { outputs } = (await response.json()) as { outputs: { name: string; data: number[] }[] };
+  return (await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body })).json();
+}
+
+async function outputsOf(target: Target): Promise<Record<string, number[]>> {
+  const { outputs } = (await answerOf(target)) as { outputs: { name: string; data: number[] }[] };
   return Object.fromEntries(outputs.map(({ name, data }) => [name, data]));
 }
 

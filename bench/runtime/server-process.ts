@@ -1,6 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
@@ -8,6 +9,9 @@ import { promisify } from "node:util";
 /** The servers' core, and ours. */
 const SERVER_CORE = "0";
 const LOAD_CORE = "1";
+
+/** As in the image, whose compiled code is part of it. */
+const compiled = join(tmpdir(), "slipway-bench-compiled");
 
 const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
@@ -50,7 +54,7 @@ export class ServerProcess {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const exited = once(this.#child, "exit");
-    this.#child.kill("SIGKILL");
+    this.#child.kill("SIGTERM"); // a clean end writes the compile cache
     await exited;
   }
 }
@@ -59,7 +63,7 @@ export class ServerProcess {
 export const startRuntime = (model: string, env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> =>
   ServerProcess.start(
     [process.execPath, "runtime/main.ts"],
-    { MODEL_URI: model, PORT: "0", HOST: "127.0.0.1", ...env },
+    { MODEL_URI: model, PORT: "0", HOST: "127.0.0.1", DRAIN_SECONDS: "0", NODE_COMPILE_CACHE: compiled, ...env },
     /"msg":"ready"/,
   );
 

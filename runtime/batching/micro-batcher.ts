@@ -1,4 +1,4 @@
-import { concatenate } from "../model/tensor.ts";
+import { concatenate, rowSize } from "../model/tensor.ts";
 import type { OutputTensor, TensorValues } from "../model/tensor.ts";
 import type { Feeds, Pipeline } from "../model/pipeline.ts";
 
@@ -74,6 +74,8 @@ interface Waiting {
 export class MicroBatcher {
   readonly #pipeline: Pipeline;
   readonly #options: BatcherOptions;
+  /** Whether all jobs of this model can share a run: the graph leaves no dimension open but the rows. */
+  readonly #isUniform: boolean;
   #waiting: Waiting[] = [];
   #running = false;
   #delay: NodeJS.Timeout | undefined;
@@ -81,6 +83,7 @@ export class MicroBatcher {
   constructor(pipeline: Pipeline, options: BatcherOptions) {
     this.#pipeline = pipeline;
     this.#options = options;
+    this.#isUniform = pipeline.inputs.every((input) => input.shape !== undefined && rowSize(input) !== undefined);
   }
 
   get queueLength(): number {
@@ -93,7 +96,7 @@ export class MicroBatcher {
       return Promise.reject(new QueueFullError(`${this.#waiting.length} predictions are waiting already`));
     }
     return new Promise((resolve, reject) => {
-      const key = this.#options.batchable ? batchKey(job) : "";
+      const key = this.#options.batchable && !this.#isUniform ? batchKey(job) : "";
       const since = this.#options.now();
       const latest = Math.min(deadline ?? Number.POSITIVE_INFINITY, since + this.#options.maxWait);
       this.#waiting.push({ job, key, since, deadline: latest, isGone, resolve, reject });

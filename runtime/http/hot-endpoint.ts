@@ -46,6 +46,7 @@ export function hotEndpoint(
   options: HotEndpointOptions,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const { state, metrics, logger, bodies, maxInFlight } = options;
+  const logsRequests = logger.isLevelEnabled("debug");
 
   const handle = async (
     request: IncomingMessage,
@@ -89,10 +90,10 @@ export function hotEndpoint(
       request.resume();
     } finally {
       metrics.inFlight -= 1;
-      logger.debug(
-        { request_id: id, method: request.method, path: request.url, status, ms: performance.now() - began },
-        "request",
-      );
+      if (logsRequests) {
+        const ms = performance.now() - began;
+        logger.debug({ request_id: id, method: request.method, path: request.url, status, ms }, "request");
+      }
     }
   };
 }

@@ -1,7 +1,7 @@
 import { LoadError } from "../load-error.ts";
 import { classifier, labeller } from "./classification.ts";
 import type { ClassLabel, Metadata } from "./metadata.ts";
-import { elementCount, isFloatType, isIntegerType, jsonElement } from "./tensor.ts";
+import { elementCount, isFloatType, isIntegerType, jsonElement, rowSize } from "./tensor.ts";
 import type { OutputTensor, TensorSpec } from "./tensor.ts";
 
 /** What /predict says about one row. */
@@ -37,9 +37,8 @@ export interface TriedOutputs {
 export function answerReader(metadata: Metadata, tried: TriedOutputs, source: string): AnswerReader {
   const { outputs, otherOutputs, sample, batchable } = tried;
   const width = (index: number): number | undefined => {
-    const dims = sample?.[index]?.dims ?? outputs[index]?.shape;
-    const size = dims && elementCount(dims.slice(1));
-    return size !== undefined && size >= 0 ? size : undefined;
+    const shape = sample?.[index]?.dims ?? outputs[index]?.shape;
+    return rowSize({ shape });
   };
   const chosen = chosenOutput(metadata, outputs, source);
   const isEligible = (index: number): boolean => chosen === undefined || index === chosen;

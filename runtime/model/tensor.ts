@@ -85,9 +85,9 @@ export function fitsInteger(value: number | bigint, type: IntegerType): boolean 
 export const elementCount = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /** Elements in one row: the product of all dimensions but the first; undefined when one of them is variable. */
-export function rowSize(spec: TensorSpec): number | undefined {
-  const size = spec.shape && elementCount(spec.shape.slice(1));
-  return size !== undefined && size >= 0 ? size : undefined;
+export function rowSize(spec: Pick<TensorSpec, "shape">): number | undefined {
+  const dims = spec.shape?.slice(1);
+  return dims?.every((size) => size >= 0) ? elementCount(dims) : undefined;
 }
 
 /** `float32[?, 3]`, as error messages show it. */

@@ -12,7 +12,7 @@ import type { Feeds, Pipeline } from "../../../runtime/model/pipeline.ts";
 
 /** A pipeline that hands its one column through, and remembers the sizes of its runs. */
 function echo(runs: number[] = []): Pipeline {
-  const spec = { name: "x", type: "float64", shape: [-1, 1] } as const;
+  const spec = { name: "x", type: "float64", shape: [-1, -1] } as const;
   const run = async (feeds: Feeds): ReturnType<Pipeline["run"]> => {
     const { dims, data } = feeds["x"]!;
     runs.push(dims[0]!);

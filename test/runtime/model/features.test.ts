@@ -95,6 +95,7 @@ describe("The features of a model", () => {
 
   for (const [title, inputs] of [
     ["an image", [spec("x", [-1, 3, 2, 2])]],
+    ["an image of unknown size", [spec("x", [-1, -1, -1])]],
     ["a matrix of unknown width", [spec("x", [-1, -1])]],
     ["an input of unknown rank", [spec("x", undefined)]],
   ] as const) {
