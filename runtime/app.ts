@@ -11,7 +11,9 @@ import { inferProtocol, isInferPath } from "./http/infer.ts";
 import { invocationsProtocol, isV1PredictPath, predictProtocol, v1Protocol } from "./http/predict.ts";
 import { HttpServer } from "./http/server.ts";
 import type { Router } from "./http/server.ts";
+import { startWorkerPipeline } from "./execution/worker-pipeline.ts";
 import { openModel } from "./model/model.ts";
+import type { Model, ModelLocation } from "./model/model.ts";
 import { RuntimeMetrics } from "./observability/metrics.ts";
 import { ServedModel } from "./served-model.ts";
 import { ServingState } from "./serving-state.ts";
@@ -63,6 +65,8 @@ export async function startRuntime(config: Config, logger: Logger): Promise<Runt
         await delay(config.drainSeconds * 1000, undefined, { signal: hurry }).catch(() => undefined);
       }
       await Promise.all([server.close(CLOSE_GRACE_MS), grpc?.close(CLOSE_GRACE_MS)]);
+      await ready.catch(() => undefined); // a thread that is still opening the model must not be cut off
+      await state.model?.close();
       logger.info("stopped");
     },
   };
@@ -110,8 +114,11 @@ async function load(
   const began = performance.now();
   const artifact = await fetchArtifact(config, logger, signal);
   logger.info({ source: artifact.uri, sha256: artifact.sha256, bytes: artifact.bytes }, "artifact is here");
-  const model = await openModel(artifact, config.intraOpThreads);
+  const opened = await openModel(artifact, config.intraOpThreads);
+  const model = await inThread(opened, artifact, config);
+  if (signal.aborted) await model.pipeline.close();
   signal.throwIfAborted();
+  logger.info({ run_ms: opened.runMs, thread: model.pipeline !== opened.pipeline }, "model is warm");
   const identity = {
     name: config.modelName,
     version: model.metadata.version ?? config.modelVersion ?? config.modelVariant,
@@ -124,6 +131,7 @@ async function load(
     maxRows: config.batchMaxSize,
     maxQueue: config.maxQueue,
     maxWait: config.requestTimeoutSeconds * 1000,
+    maxDelay: config.batchMaxDelayMs,
     now: () => performance.now(),
     onRun: (rows) => metrics.batch(rows),
   });
@@ -131,4 +139,14 @@ async function load(
   metrics.serve(served, loadSeconds);
   state.model = served;
   logger.info({ ...identity, load_seconds: loadSeconds }, "ready");
+}
+
+/** The model as it is when a run is short, else with its runs in a thread of their own. */
+async function inThread(model: Model, { folder, uri }: ModelLocation, config: Config): Promise<Model> {
+  const { files, pipeline, runMs = 0 } = model;
+  if (runMs <= config.inlineRunMs) return model;
+  const setup = { folder, files, intraOpThreads: config.intraOpThreads, source: uri };
+  const threaded = await startWorkerPipeline(pipeline, setup);
+  await pipeline.close();
+  return { ...model, pipeline: threaded };
 }

@@ -37,6 +37,12 @@ const SETTINGS = {
   maxBodyBytes: integer("MAX_BODY_BYTES", 10 * MiB, [1, 1024 * MiB], "Largest request body, in bytes"),
   maxQueue: integer("MAX_QUEUE", 1024, [1, 1_000_000], "Predictions in flight at once; one more is answered 503"),
   batchMaxSize: integer("BATCH_MAX_SIZE", 64, [1, 65_536], "Most rows in one run of the model"),
+  batchMaxDelayMs: integer(
+    "BATCH_MAX_DELAY_MS",
+    0,
+    [0, 10_000],
+    "How long a prediction waits for others to share its run; 0 is best unless one row costs as much as many",
+  ),
   requestTimeoutSeconds: integer(
     "REQUEST_TIMEOUT_SECONDS",
     30,
@@ -50,6 +56,12 @@ const SETTINGS = {
     "Connections older than this (±10 %) are closed after their next answer, so that clients meet new pods",
   ),
   intraOpThreads: integer("INTRA_OP_THREADS", 1, [1, 256], "Threads of one run; one is best for small models"),
+  inlineRunMs: integer(
+    "INLINE_RUN_MS",
+    1,
+    [0, 3_600_000],
+    "Models whose warm run of one row takes longer run in a thread of their own, so that nothing else has to wait",
+  ),
   drainSeconds: integer(
     RUNTIME_ENV.drainSeconds,
     5,

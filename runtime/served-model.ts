@@ -1,5 +1,5 @@
 import { MicroBatcher } from "./batching/micro-batcher.ts";
-import type { Job, JobOutputs } from "./batching/micro-batcher.ts";
+import type { Caller, Job, JobOutputs } from "./batching/micro-batcher.ts";
 import type { Prediction } from "./model/answer.ts";
 import type { Model } from "./model/model.ts";
 import { answeredTensors, readJob } from "./protocol/infer.ts";
@@ -21,6 +21,7 @@ export interface ServingOptions {
   readonly maxRows: number;
   readonly maxQueue: number;
   readonly maxWait: number;
+  readonly maxDelay: number;
   readonly now: () => number;
   readonly onRun: (rows: number) => void;
 }
@@ -52,20 +53,25 @@ export class ServedModel {
     return this.#batcher.queueLength;
   }
 
+  /** Ends what the model runs in, after the last request. */
+  close(): Promise<void> {
+    return this.model.pipeline.close();
+  }
+
   /** What the v2 protocol asks, whole and in one run. Throws an InferError when it does not fit the model. */
-  async infer(request: InferRequest, counter: PredictionCounter): Promise<AnsweredTensor[]> {
+  async infer(request: InferRequest, counter: PredictionCounter, caller?: Caller): Promise<AnsweredTensor[]> {
     const { pipeline, batchable } = this.model;
     const job = readJob(request, pipeline, batchable);
-    const outputs = await this.#batcher.submit(job);
+    const outputs = await this.#batcher.submit(job, caller);
     this.#count(outputs, job.rows, counter);
     return answeredTensors(outputs, job.rows, request.outputs, batchable);
   }
 
   /** One prediction for each row. The parts of a long request are run one by one, so that others get their turn between. */
-  async predict(job: Job): Promise<Prediction[]> {
+  async predict(job: Job, caller?: Caller): Promise<Prediction[]> {
     const predictions: Prediction[] = [];
     for (const part of parts(job, this.model.batchable ? (this.model.fixedRows ?? PART_ROWS) : 1)) {
-      const { outputs, firstRow } = await this.#batcher.submit(part);
+      const { outputs, firstRow } = await this.#batcher.submit(part, caller);
       for (let row = 0; row < part.rows; row += 1) predictions.push(this.model.answers.read(outputs, firstRow + row));
     }
     return predictions;

@@ -21,6 +21,19 @@ export class QueueFullError extends Error {
   override readonly name = "QueueFullError";
 }
 
+/** Whoever asked is gone; nobody is left to answer. */
+export class CancelledError extends Error {
+  override readonly name = "CancelledError";
+}
+
+/** Who waits for a job's answer. */
+export interface Caller {
+  /** On the batcher's clock: when a run would come too late. */
+  readonly deadline?: number | undefined;
+  /** Asked when a run is about to begin. */
+  readonly isGone?: () => boolean;
+}
+
 export class DeadlineError extends Error {
   override readonly name = "DeadlineError";
 }
@@ -35,6 +48,8 @@ export interface BatcherOptions {
   readonly maxQueue: number;
   /** Longest wait for a run, in milliseconds. */
   readonly maxWait: number;
+  /** How long the first job waits for company, in milliseconds, unless `maxRows` are there before. */
+  readonly maxDelay: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly onRun: (rows: number) => void;
@@ -45,19 +60,23 @@ interface Waiting {
   /** Jobs of one key differ in their number of rows only. */
   readonly key: string;
   readonly since: number;
+  readonly deadline: number;
+  readonly isGone: (() => boolean) | undefined;
   readonly resolve: (outputs: JobOutputs) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
  * Gathers the jobs that arrive in one turn of the event loop, or while another run computes, into one run.
- * No job waits for company: the first starts a run as soon as the turn's other requests are parsed.
+ * Unless there is a `maxDelay`, no job waits for company: the first starts a run as soon as the turn's other requests are
+ * parsed. A job whose caller is gone, or whose deadline is past, leaves the queue when the next run begins.
  */
 export class MicroBatcher {
   readonly #pipeline: Pipeline;
   readonly #options: BatcherOptions;
   #waiting: Waiting[] = [];
   #running = false;
+  #delay: NodeJS.Timeout | undefined;
 
   constructor(pipeline: Pipeline, options: BatcherOptions) {
     this.#pipeline = pipeline;
@@ -68,18 +87,35 @@ export class MicroBatcher {
     return this.#waiting.length;
   }
 
-  /** Rejects with QueueFullError, DeadlineError, or the model's own error for these rows. */
-  submit(job: Job): Promise<JobOutputs> {
+  /** Rejects with QueueFullError, DeadlineError, CancelledError, or the model's own error for these rows. */
+  submit(job: Job, { deadline, isGone }: Caller = {}): Promise<JobOutputs> {
     if (this.#waiting.length >= this.#options.maxQueue) {
       return Promise.reject(new QueueFullError(`${this.#waiting.length} predictions are waiting already`));
     }
     return new Promise((resolve, reject) => {
       const key = this.#options.batchable ? batchKey(job) : "";
-      this.#waiting.push({ job, key, since: this.#options.now(), resolve, reject });
-      if (this.#running) return;
-      this.#running = true;
-      setImmediate(() => void this.#runAll());
+      const since = this.#options.now();
+      const latest = Math.min(deadline ?? Number.POSITIVE_INFINITY, since + this.#options.maxWait);
+      this.#waiting.push({ job, key, since, deadline: latest, isGone, resolve, reject });
+      if (!this.#running) this.#schedule();
     });
+  }
+
+  #schedule(): void {
+    const { maxDelay, maxRows } = this.#options;
+    const isFull = (): boolean => this.#waiting.reduce((rows, { job }) => rows + job.rows, 0) >= maxRows;
+    if (maxDelay > 0 && !isFull()) {
+      this.#delay ??= setTimeout(() => this.#start(), maxDelay);
+      return;
+    }
+    clearTimeout(this.#delay);
+    this.#start();
+  }
+
+  #start(): void {
+    this.#delay = undefined;
+    this.#running = true;
+    setImmediate(() => void this.#runAll());
   }
 
   async #runAll(): Promise<void> {
@@ -87,17 +123,19 @@ export class MicroBatcher {
     this.#running = false;
   }
 
-  /** The oldest job and those that can share its run; the jobs that waited too long are answered instead. */
+  /** The oldest job and those that can share its run; those that waited too long or in vain leave. */
   #takeBatch(): Waiting[] {
-    const { batchable, maxRows, maxWait, now } = this.#options;
-    const oldest = now() - maxWait;
+    const { batchable, maxRows, now } = this.#options;
+    const moment = now();
     const batch: Waiting[] = [];
     const rest: Waiting[] = [];
     let rows = 0;
     for (const waiting of this.#waiting) {
       const [first] = batch;
-      if (waiting.since < oldest) {
-        waiting.reject(new DeadlineError(`no run began within ${maxWait} ms`));
+      if (waiting.isGone?.()) {
+        waiting.reject(new CancelledError("the caller is gone"));
+      } else if (waiting.deadline < moment) {
+        waiting.reject(new DeadlineError(`no run began within ${Math.ceil(waiting.deadline - waiting.since)} ms`));
       } else if (
         first === undefined ||
         (batchable && waiting.key === first.key && rows + waiting.job.rows <= maxRows)

@@ -2,6 +2,8 @@ import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import { status as Status } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 
+import { CancelledError } from "../batching/micro-batcher.ts";
+import type { Caller } from "../batching/micro-batcher.ts";
 import { RequestError, answerable, busy, requireIdentity } from "../http/request-error.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import { modelMetadata, serverMetadata } from "../protocol/model-metadata.ts";
@@ -83,9 +85,10 @@ export function inferenceHandlers(options: InferenceOptions): Record<string, Han
       const began = performance.now();
       metrics.inFlight += 1;
       try {
-        callback(null, await infer(call.request, options));
+        callback(null, await infer(call.request, callerOf(call), options));
         metrics.latency((performance.now() - began) / 1000);
       } catch (thrown) {
+        if (thrown instanceof CancelledError) return; // the library has answered, or nobody listens
         const error = asRequestError(thrown);
         if (error.reason === "internal") options.logger.error({ err: thrown }, "a prediction failed");
         metrics.error(error.reason);
@@ -97,13 +100,17 @@ export function inferenceHandlers(options: InferenceOptions): Record<string, Han
   };
 }
 
-async function infer(bytes: Buffer, { state, metrics, maxInFlight }: InferenceOptions): Promise<Buffer> {
+async function infer(
+  bytes: Buffer,
+  caller: Caller,
+  { state, metrics, maxInFlight }: InferenceOptions,
+): Promise<Buffer> {
   const served = requireModel(state.model);
   if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
   const message = messages.MODEL_INFER_REQUEST.decode(bytes);
   const { identity } = served;
   requireIdentity(identity, message.model_name, message.model_version || identity.version);
-  const tensors = await served.infer(readRequest(message), metrics);
+  const tensors = await served.infer(readRequest(message), metrics, caller);
   return messages.MODEL_INFER_RESPONSE.encode({
     model_name: identity.name,
     model_version: identity.version,
@@ -111,6 +118,12 @@ async function infer(bytes: Buffer, { state, metrics, maxInFlight }: InferenceOp
     parameters: [{ key: "model_variant", value: { string_param: identity.variant } }],
     ...writeResponse(tensors, message.raw_input_contents.length > 0),
   });
+}
+
+/** When this call's answer would come too late, and whether it still matters. */
+function callerOf(call: ServerUnaryCall<Buffer, Buffer>): Caller {
+  const left = Number(call.getDeadline()) - Date.now();
+  return { deadline: performance.now() + left, isGone: () => call.cancelled };
 }
 
 function requireModel(model: ServedModel | undefined): ServedModel {

@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { Logger } from "pino";
 
+import { CancelledError } from "../batching/micro-batcher.ts";
+import type { Caller } from "../batching/micro-batcher.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
@@ -14,12 +16,18 @@ import { sendBinary, sendJson } from "./respond.ts";
 /** The JSON text of an answer, and what follows it. */
 export type Answer = string | { readonly json: string; readonly raw: readonly Uint8Array[] };
 
+export interface Context {
+  readonly requestId: string;
+  readonly request: IncomingMessage;
+  readonly caller: Caller;
+}
+
 /** A protocol on the hot path: what differs between /predict, v2 infer and others. */
 export interface HotProtocol {
   /** Throws a RequestError (415) when the headers announce a body that is not for this protocol. */
   requireContent(request: IncomingMessage): void;
   /** Throws a RequestError for a request that cannot be answered. */
-  answer(model: ServedModel, body: Buffer, context: { requestId: string; request: IncomingMessage }): Promise<Answer>;
+  answer(model: ServedModel, body: Buffer, context: Context): Promise<Answer>;
   errorJson(error: RequestError, requestId: string): string;
 }
 
@@ -39,15 +47,20 @@ export function hotEndpoint(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const { state, metrics, logger, bodies, maxInFlight } = options;
 
-  const handle = async (request: IncomingMessage, id: string): Promise<Answer> => {
+  const handle = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    { id, began }: { id: string; began: number },
+  ): Promise<Answer> => {
     if (request.method !== "POST") {
       throw new RequestError(405, `${request.method} is not supported here: use POST`, { headers: { allow: "POST" } });
     }
     if (state.model === undefined) throw busy("the model is still loading", "not_ready");
     if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
+    const caller = { deadline: deadline(request, began), isGone: () => response.destroyed };
     protocol.requireContent(request);
     const body = await readBody(request, bodies);
-    return protocol.answer(state.model, body, { requestId: id, request });
+    return protocol.answer(state.model, body, { requestId: id, request, caller });
   };
 
   return async (request, response) => {
@@ -56,13 +69,13 @@ export function hotEndpoint(
     let status = 200;
     metrics.inFlight += 1;
     try {
-      const answer = await handle(request, id);
+      const answer = await handle(request, response, { id, began });
       const headers = { "x-request-id": id };
       if (typeof answer === "string") sendJson(response, status, answer, headers);
       else sendBinary(response, answer, headers);
       metrics.latency((performance.now() - began) / 1000);
     } catch (thrown) {
-      if (thrown instanceof ClientGoneError) {
+      if (thrown instanceof ClientGoneError || thrown instanceof CancelledError) {
         response.destroy();
         return;
       }
@@ -82,4 +95,12 @@ export function hotEndpoint(
       );
     }
   };
+}
+
+/** When the caller gives up waiting, on the clock of `began`; undefined when it did not say. */
+function deadline({ headers }: IncomingMessage, began: number): number | undefined {
+  const asked = headers["x-request-timeout-ms"];
+  if (asked === undefined) return undefined;
+  if (typeof asked === "string" && /^[1-9]\d{0,8}$/.test(asked)) return began + Number(asked);
+  throw new RequestError(400, "x-request-timeout-ms must be a whole number of milliseconds, at least 1");
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 
+import type { Caller } from "../batching/micro-batcher.ts";
 import { BINARY_HEADER, readInferBody, writeOutputs } from "../protocol/infer-body.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { ServedModel } from "../served-model.ts";
@@ -20,10 +21,10 @@ export function inferProtocol(metrics: RuntimeMetrics): HotProtocol {
       const accepted = request.headers[BINARY_HEADER] === undefined ? [JSON_TYPE] : [JSON_TYPE, OCTETS];
       requireContent(request, accepted, 'send JSON with "content-type: application/json"');
     },
-    async answer(served, body, { request }) {
+    async answer(served, body, { request, caller }) {
       requirePath(served.identity, request.url ?? "", PATH);
       const json = jsonLength(request, body);
-      return infer(served, parseJson(body.subarray(0, json)), body.subarray(json), metrics);
+      return infer(served, parseJson(body.subarray(0, json)), body.subarray(json), { metrics, caller });
     },
     errorJson: ({ message }) => JSON.stringify({ error: message }),
   };
@@ -33,11 +34,11 @@ async function infer(
   served: ServedModel,
   json: unknown,
   binary: Buffer,
-  metrics: RuntimeMetrics,
+  { metrics, caller }: { metrics: RuntimeMetrics; caller: Caller },
 ): ReturnType<HotProtocol["answer"]> {
   const { identity } = served;
   const asked = readInferBody(json, binary);
-  const { outputs, raw } = writeOutputs(await served.infer(asked, metrics), asked.isBinary);
+  const { outputs, raw } = writeOutputs(await served.infer(asked, metrics, caller), asked.isBinary);
   const text = JSON.stringify({
     model_name: identity.name,
     model_version: identity.version,

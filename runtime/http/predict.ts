@@ -72,12 +72,12 @@ function rowProtocol(
   return {
     requireContent: (request) =>
       requireContent(request, [JSON_TYPE, CSV_TYPE], 'send JSON with "content-type: application/json", or text/csv'),
-    async answer(served, body, { requestId, request }) {
+    async answer(served, body, { requestId, request, caller }) {
       const isCsv = CSV_TYPE.test(request.headers["content-type"] ?? "");
       const read = readRows(served, body, { isCsv, takesTensors: form === PLAIN });
       const status = form === OWN ? 422 : 400; // each protocol's own
       if (!read.ok) throw new RequestError(status, "the input does not fit the model", { problems: read.problems });
-      const predictions = await served.predict(read.job);
+      const predictions = await served.predict(read.job, caller);
       for (const { prediction } of predictions) metrics.prediction(prediction);
       return JSON.stringify(form({ predictions, many: read.many, identity: served.identity, requestId }));
     },

@@ -1,20 +1,18 @@
-import { join } from "node:path";
-
-import { LoadError } from "../load-error.ts";
 import { answerReader } from "./answer.ts";
 import type { AnswerReader } from "./answer.ts";
 import { resolveFeatures } from "./features.ts";
 import type { Feature } from "./features.ts";
 import { findModelFiles, singleFile } from "./files.ts";
+import type { ModelFiles } from "./files.ts";
 import { readMetadata } from "./metadata.ts";
 import type { Metadata } from "./metadata.ts";
-import { createPipeline } from "./pipeline.ts";
+import { openPipeline } from "./open-pipeline.ts";
 import type { Pipeline } from "./pipeline.ts";
-import { openGraph } from "./session.ts";
 import { warmUp } from "./warm-up.ts";
 
 /** A model version that is verified to run. */
 export interface Model {
+  readonly files: ModelFiles;
   readonly metadata: Metadata;
   readonly pipeline: Pipeline;
   /** Undefined when the model takes tensors without named fields. */
@@ -24,6 +22,8 @@ export interface Model {
   readonly batchable: boolean;
   /** The rows of every run when the graph fixes them, to more than one; fewer are filled up. */
   readonly fixedRows: number | undefined;
+  /** Milliseconds of a warm run of as few rows as possible; undefined when no made-up row could be run. */
+  readonly runMs: number | undefined;
 }
 
 /** Where the graphs are. `file` names a graph that stands alone; `uri` is for messages. */
@@ -37,24 +37,13 @@ export interface ModelLocation {
 export async function openModel({ folder, file, uri: source }: ModelLocation, intraOpThreads: number): Promise<Model> {
   const files = file === undefined ? await findModelFiles(folder, source) : singleFile(file, source);
   const metadata = file === undefined ? await readMetadata(folder, source) : {};
-  const model = await openGraph(join(folder, files.model), source, intraOpThreads);
-  const preprocessor = files.preprocessor
-    ? await openGraph(join(folder, files.preprocessor), source, intraOpThreads)
-    : undefined;
-
-  const pipeline = createPipeline(model, preprocessor, source);
-  if (pipeline.inputs.length === 0) {
-    throw new LoadError(
-      "InvalidModel",
-      `loading ${source}: ${files.model} has no inputs, so there is nothing to predict from`,
-    );
-  }
+  const { pipeline, otherOutputs } = await openPipeline(folder, files, intraOpThreads, source);
   const features = resolveFeatures(metadata.features, pipeline.inputs, source);
-  const { outputs, batchable, fixedRows } = await warmUp(pipeline, preprocessor !== undefined, source);
+  const { outputs, batchable, fixedRows, runMs } = await warmUp(pipeline, files.preprocessor !== undefined, source);
   const answers = answerReader(
     metadata,
-    { outputs: pipeline.outputs, otherOutputs: model.otherOutputs, sample: outputs, batchable },
+    { outputs: pipeline.outputs, otherOutputs, sample: outputs, batchable },
     source,
   );
-  return { metadata, pipeline, features, answers, batchable, fixedRows };
+  return { files, metadata, pipeline, features, answers, batchable, fixedRows, runMs };
 }

@@ -11,8 +11,10 @@ export type Feeds = Readonly<Record<string, Tensor>>;
 export interface Pipeline {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
-  /** Rejects with ONNX Runtime's error. Blocks the event loop while it computes. */
+  /** Rejects with ONNX Runtime's error. Unless it has a thread of its own, it blocks the event loop while it computes. */
   run(feeds: Feeds): Promise<OutputTensor[]>;
+  /** Frees the sessions, after the last run. */
+  close(): Promise<void>;
 }
 
 /** Throws a LoadError when the model has no output to fetch, or the preprocessor's outputs do not fit its inputs. */
@@ -23,7 +25,8 @@ export function createPipeline(model: Graph, preprocessor: Graph | undefined, so
     const outputs = await model.session.run(feeds, names);
     return names.map((name) => outputTensor(name, outputs[name] as Tensor));
   };
-  if (preprocessor === undefined) return { inputs: model.inputs, outputs: model.outputs, run: runModel };
+  if (preprocessor === undefined)
+    return { inputs: model.inputs, outputs: model.outputs, run: runModel, close: () => model.session.release() };
 
   const wires = connect(preprocessor, model, source);
   const fetched = wires.map(({ from }) => from);
@@ -33,6 +36,10 @@ export function createPipeline(model: Graph, preprocessor: Graph | undefined, so
     run: async (feeds) => {
       const between = await preprocessor.session.run(feeds, fetched);
       return runModel(Object.fromEntries(wires.map(({ from, to }) => [to, between[from] as Tensor])));
+    },
+    close: async () => {
+      await preprocessor.session.release();
+      await model.session.release();
     },
   };
 }

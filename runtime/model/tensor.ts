@@ -102,18 +102,18 @@ export function concatenate(type: ElementType, dims: readonly number[], parts: r
   const [only] = parts;
   const isWhole = parts.length === 1 && only instanceof ARRAYS[type];
   const data = isWhole ? only : fill(new ARRAYS[type](elementCount(dims)), parts);
-  return numericTensor(type, data, dims);
+  return tensorOf(type, data, dims);
 }
 
 /**
- * ONNX Runtime's JavaScript insists on a Float16Array, which its native part then takes for an empty array: that one is
- * given the same memory as 16-bit integers.
+ * A tensor of elements that are held as ONNX Runtime holds them. For 16-bit floats its JavaScript insists on a
+ * Float16Array, which its native part then takes for an empty array: that one is given the memory as 16-bit integers.
  */
-function numericTensor(type: Exclude<ElementType, "string">, data: ElementArray, dims: readonly number[]): Tensor {
-  const tensor = new Tensor(type, data as Tensor.DataType, dims);
-  return data instanceof Float16Array
-    ? Object.assign(tensor, { cpuData: new Uint16Array(data.buffer, data.byteOffset, data.length) })
-    : tensor;
+export function tensorOf(type: ElementType, data: TensorValues | Tensor["data"], dims: readonly number[]): Tensor {
+  const tensor = new Tensor(type, data as Tensor["data"], dims);
+  if (type !== "float16") return tensor;
+  const { buffer, byteOffset, length } = data as Uint16Array | Float16Array;
+  return Object.assign(tensor, { cpuData: new Uint16Array(buffer, byteOffset, length) });
 }
 
 function fill(target: ElementArray, parts: readonly TensorValues[]): ElementArray {

@@ -10,6 +10,8 @@ export interface WarmUp {
   readonly batchable: boolean;
   /** The rows of every run when the graph fixes them, to more than one; fewer are filled up. */
   readonly fixedRows: number | undefined;
+  /** Milliseconds of a warm run of as few rows as possible; undefined when no made-up row could be run. */
+  readonly runMs: number | undefined;
 }
 
 /**
@@ -24,7 +26,7 @@ export async function warmUp(pipeline: Pipeline, hasPreprocessor: boolean, sourc
   try {
     outputs = await pipeline.run(madeUpRows(pipeline.inputs, 1));
   } catch (cause) {
-    if (!certain) return { outputs: undefined, batchable: false, fixedRows: undefined };
+    if (!certain) return { outputs: undefined, batchable: false, fixedRows: undefined, runMs: undefined };
     const message = `loading ${source}: a trial run with zeros fails: ${(cause as Error).message.split("\n", 1).join("")}`;
     throw hasPreprocessor
       ? new LoadError("SignatureMismatch", `${message}; the preprocessor and the model do not fit each other`, {
@@ -32,15 +34,18 @@ export async function warmUp(pipeline: Pipeline, hasPreprocessor: boolean, sourc
         })
       : new LoadError("InvalidModel", message, { cause });
   }
+  const began = performance.now();
+  await pipeline.run(madeUpRows(pipeline.inputs, 1));
+  const runMs = performance.now() - began;
   const rows = fixedRows(pipeline);
   if (rows !== undefined) {
-    if (isPerRow(outputs, rows)) return { outputs, batchable: true, fixedRows: rows };
+    if (isPerRow(outputs, rows)) return { outputs, batchable: true, fixedRows: rows, runMs };
     throw new LoadError(
       "UnsupportedFormat",
       `loading ${source}: the graph takes ${rows} rows at once, but its outputs are not one for each row; export it with a variable batch axis`,
     );
   }
-  return { outputs, batchable: isPerRow(outputs, 1) && (await acceptsTwoRows(pipeline)), fixedRows: undefined };
+  return { outputs, batchable: isPerRow(outputs, 1) && (await acceptsTwoRows(pipeline)), fixedRows: undefined, runMs };
 }
 
 /** Undefined also for inputs that disagree, as weights or masks passed beside the rows do. */

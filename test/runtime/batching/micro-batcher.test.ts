@@ -1,7 +1,12 @@
 import { expect } from "chai";
 import * as fc from "fast-check";
 
-import { DeadlineError, MicroBatcher, QueueFullError } from "../../../runtime/batching/micro-batcher.ts";
+import {
+  CancelledError,
+  DeadlineError,
+  MicroBatcher,
+  QueueFullError,
+} from "../../../runtime/batching/micro-batcher.ts";
 import type { BatcherOptions, Job } from "../../../runtime/batching/micro-batcher.ts";
 import type { Feeds, Pipeline } from "../../../runtime/model/pipeline.ts";
 
@@ -15,7 +20,7 @@ function echo(runs: number[] = []): Pipeline {
     if (data.includes(-1)) throw new Error("the model dislikes -1");
     return [{ name: "x", type: "float64", dims, data }];
   };
-  return { inputs: [spec], outputs: [spec], run };
+  return { inputs: [spec], outputs: [spec], run, close: async () => undefined };
 }
 
 const job = (...values: number[]): Job => ({ rows: values.length, inputs: [values], dims: [[values.length, 1]] });
@@ -26,6 +31,7 @@ function batcher(pipeline: Pipeline, options: Partial<BatcherOptions> = {}): Mic
     maxRows: 64,
     maxQueue: 1000,
     maxWait: 1000,
+    maxDelay: 0,
     now: () => 0,
     onRun: () => undefined,
     ...options,
@@ -88,6 +94,37 @@ describe("MicroBatcher", () => {
     const results = await Promise.allSettled([[1], [2], [3]].map((values) => answered(subject, values)));
     expect(results[2]).to.have.property("reason").that.is.instanceOf(QueueFullError);
     expect(await answered(subject, [4])).to.deep.equal([4]);
+  });
+
+  it("does not run a job whose caller's own deadline is past, nor one whose caller is gone", async () => {
+    let now = 0;
+    const runs: number[] = [];
+    const subject = batcher(echo(runs), { maxRows: 1, now: () => now, onRun: () => (now += 11) });
+    const results = await Promise.allSettled([
+      subject.submit(job(1)),
+      subject.submit(job(2), { deadline: 10 }),
+      subject.submit(job(3), { deadline: 12 }),
+      subject.submit(job(4), { isGone: () => true }),
+    ]);
+    expect(results.map(({ status }) => status)).to.deep.equal(["fulfilled", "rejected", "fulfilled", "rejected"]);
+    expect(results[1]).to.have.property("reason").that.is.instanceOf(DeadlineError);
+    expect(results[3]).to.have.property("reason").that.is.instanceOf(CancelledError);
+    expect(subject.queueLength).to.equal(0);
+    expect(runs).to.deep.equal([1, 1]);
+  });
+
+  it("lets the first job wait for company when it is told to, but no longer than until a run is full", async () => {
+    const runs: number[] = [];
+    const subject = batcher(echo(runs), { maxRows: 3, maxDelay: 60_000 });
+    const first = answered(subject, [1]);
+    await new Promise(setImmediate);
+    expect(runs).to.deep.equal([]);
+    await Promise.all([first, answered(subject, [2, 3])]);
+    expect(runs).to.deep.equal([3]);
+
+    const patient = batcher(echo(runs), { maxRows: 3, maxDelay: 1 });
+    await answered(patient, [4]);
+    expect(runs).to.deep.equal([3, 1]);
   });
 
   it("does not run a job that waited too long", async () => {
