@@ -3,11 +3,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 
 import type { Config } from "./config.ts";
+import type { GrpcServer } from "./grpc/server.ts";
 import { BodyBudget } from "./http/body.ts";
 import { endpoints } from "./http/endpoints.ts";
 import { hotEndpoint } from "./http/hot-endpoint.ts";
 import { inferProtocol, isInferPath } from "./http/infer.ts";
-import { predictProtocol } from "./http/predict.ts";
+import { invocationsProtocol, isV1PredictPath, predictProtocol, v1Protocol } from "./http/predict.ts";
 import { HttpServer } from "./http/server.ts";
 import type { Router } from "./http/server.ts";
 import { startWorkerPipeline } from "./execution/worker-pipeline.ts";
@@ -23,6 +24,8 @@ const CLOSE_GRACE_MS = 20_000;
 
 export interface Runtime {
   readonly port: number;
+  /** Undefined when GRPC_PORT is not set. */
+  readonly grpcPort: number | undefined;
   /** Settles when the model serves; rejects with a LoadError when it never will. Resolves when stopped before. */
   readonly ready: Promise<void>;
   /**
@@ -32,13 +35,17 @@ export interface Runtime {
   stop(hurry: AbortSignal): Promise<void>;
 }
 
-/** Listens at once, then loads the model. Rejects only when it cannot listen. */
+/** Listens at once, then loads the model. Rejects, with the system's error, only when it cannot listen. */
 export async function startRuntime(config: Config, logger: Logger): Promise<Runtime> {
   const state = new ServingState();
   const metrics = new RuntimeMetrics();
   const server = new HttpServer(router(config, state, metrics, logger), state, config);
   const port = await server.listen(config.port, config.host);
   logger.info({ port, host: config.host ?? "::" }, "listening");
+  const grpc = await listenForGrpc(config, state, metrics, logger).catch(async (error: unknown) => {
+    await server.close(0);
+    throw error;
+  });
 
   const loading = new AbortController();
   const ready = load(config, state, metrics, logger, loading.signal).catch((error: unknown) => {
@@ -47,16 +54,17 @@ export async function startRuntime(config: Config, logger: Logger): Promise<Runt
   ready.catch(() => undefined); // whoever awaits it hears of it
   return {
     port,
+    grpcPort: grpc?.port,
     ready,
     async stop(hurry) {
       const wasServing = state.phase === "ready";
-      state.draining = true;
+      state.drain();
       loading.abort(new Error("stopped while loading"));
       if (wasServing) {
         logger.info({ seconds: config.drainSeconds }, "draining");
         await delay(config.drainSeconds * 1000, undefined, { signal: hurry }).catch(() => undefined);
       }
-      await server.close(CLOSE_GRACE_MS);
+      await Promise.all([server.close(CLOSE_GRACE_MS), grpc?.close(CLOSE_GRACE_MS)]);
       await ready.catch(() => undefined); // a thread that is still opening the model must not be cut off
       await state.model?.close();
       logger.info("stopped");
@@ -64,14 +72,34 @@ export async function startRuntime(config: Config, logger: Logger): Promise<Runt
   };
 }
 
+/** The library is loaded only where there is a GRPC_PORT: it takes longer than all else at the start. */
+async function listenForGrpc(
+  config: Config,
+  state: ServingState,
+  metrics: RuntimeMetrics,
+  logger: Logger,
+): Promise<GrpcServer | undefined> {
+  if (config.grpcPort === undefined) return undefined;
+  const { startGrpcServer } = await import("./grpc/server.ts");
+  const { host, maxBodyBytes, maxConnectionAgeSeconds, maxQueue: maxInFlight } = config;
+  const options = { state, metrics, logger, host, maxBodyBytes, maxConnectionAgeSeconds, maxInFlight };
+  const grpc = await startGrpcServer({ ...options, port: config.grpcPort });
+  logger.info({ port: grpc.port, host: config.host ?? "::" }, "listening for gRPC");
+  return grpc;
+}
+
 function router(config: Config, state: ServingState, metrics: RuntimeMetrics, logger: Logger): Router {
   const options = { state, metrics, logger, bodies: new BodyBudget(config.maxBodyBytes), maxInFlight: config.maxQueue };
   const predict = hotEndpoint(predictProtocol(metrics), options);
+  const invocations = hotEndpoint(invocationsProtocol(metrics), options);
+  const v1 = hotEndpoint(v1Protocol(metrics), options);
   const infer = hotEndpoint(inferProtocol(metrics), options);
   const cold = endpoints(state, metrics, logger);
   return (path) => {
     if (path === "/predict") return (request, response) => void predict(request, response);
     if (isInferPath(path)) return (request, response) => void infer(request, response);
+    if (isV1PredictPath(path)) return (request, response) => void v1(request, response);
+    if (path === "/invocations") return (request, response) => void invocations(request, response);
     return cold;
   };
 }

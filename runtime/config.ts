@@ -33,6 +33,7 @@ const SETTINGS = {
   modelRevision: optional(RUNTIME_ENV.revision, "Revision shown by /model/info and /metrics"),
   host: optional(RUNTIME_ENV.host, "Address to listen on; all of them when unset"),
   port: integer(RUNTIME_ENV.port, HTTP_PORT, [0, 65_535], "Port of the API and of /metrics; 0 takes a free one"),
+  grpcPort: port(RUNTIME_ENV.grpcPort, "Port of gRPC; 0 takes a free one; no gRPC when unset"),
   maxBodyBytes: integer("MAX_BODY_BYTES", 10 * MiB, [1, 1024 * MiB], "Largest request body, in bytes"),
   maxQueue: integer("MAX_QUEUE", 1024, [1, 1_000_000], "Predictions in flight at once; one more is answered 503"),
   batchMaxSize: integer("BATCH_MAX_SIZE", 64, [1, 65_536], "Most rows in one run of the model"),
@@ -199,6 +200,11 @@ function integer(env: string, fallback: number, [least, most]: [number, number],
       return number;
     },
   };
+}
+
+function port(env: string, help: string): Setting<number | undefined> {
+  const { parse } = integer(env, 0, [0, 65_535], help);
+  return { env, help, parse: (value) => (value === undefined ? undefined : parse(value)) };
 }
 
 function flag<T extends boolean | undefined>(env: string, fallback: T, help: string): Setting<boolean | T> {

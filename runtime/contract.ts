@@ -15,6 +15,8 @@ export const RUNTIME_ENV = {
   variant: "MODEL_VARIANT",
   revision: "MODEL_REVISION",
   port: "PORT",
+  /** Port of gRPC; without it there is none. */
+  grpcPort: "GRPC_PORT",
   /** Address to listen on; all of them by default. */
   host: "HOST",
   /** Folder under which `configmap://NAME` is mounted as NAME/. */

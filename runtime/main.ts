@@ -34,11 +34,12 @@ function readConfigOrReport(): Config | undefined {
 }
 
 async function serve(config: Config, logger: Logger): Promise<number> {
+  const grpc = config.grpcPort === undefined ? "" : ` and, for gRPC, ${config.grpcPort}`;
   const runtime = await startRuntime(config, logger).catch((error: unknown) => {
     report(
       new LoadError(
         "InvalidConfiguration",
-        `listening on port ${config.port}: ${(error as Error).message}; set PORT or HOST to a free address`,
+        `listening on port ${config.port}${grpc}: ${(error as Error).message}; set PORT, GRPC_PORT or HOST to a free address`,
         { cause: error },
       ),
       logger,

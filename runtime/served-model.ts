@@ -2,6 +2,8 @@ import { MicroBatcher } from "./batching/micro-batcher.ts";
 import type { Caller, Job, JobOutputs } from "./batching/micro-batcher.ts";
 import type { Prediction } from "./model/answer.ts";
 import type { Model } from "./model/model.ts";
+import { answeredTensors, readJob } from "./protocol/infer.ts";
+import type { AnsweredTensor, InferRequest } from "./protocol/infer.ts";
 import { RowReader } from "./protocol/rows.ts";
 
 /** How the model is called in answers, metrics and URLs. */
@@ -22,6 +24,10 @@ export interface ServingOptions {
   readonly maxDelay: number;
   readonly now: () => number;
   readonly onRun: (rows: number) => void;
+}
+
+export interface PredictionCounter {
+  prediction(value: unknown): void;
 }
 
 /** The loaded model together with its queue. */
@@ -52,9 +58,13 @@ export class ServedModel {
     return this.model.pipeline.close();
   }
 
-  /** Runs the job as it is: what the v2 protocol needs. */
-  infer(job: Job, caller?: Caller): Promise<JobOutputs> {
-    return this.#batcher.submit(job, caller);
+  /** What the v2 protocol asks, whole and in one run. Throws an InferError when it does not fit the model. */
+  async infer(request: InferRequest, counter: PredictionCounter, caller?: Caller): Promise<AnsweredTensor[]> {
+    const { pipeline, batchable } = this.model;
+    const job = readJob(request, pipeline, batchable);
+    const outputs = await this.#batcher.submit(job, caller);
+    this.#count(outputs, job.rows, counter);
+    return answeredTensors(outputs, job.rows, request.outputs, batchable);
   }
 
   /** One prediction for each row. The parts of a long request are run one by one, so that others get their turn between. */
@@ -65,6 +75,13 @@ export class ServedModel {
       for (let row = 0; row < part.rows; row += 1) predictions.push(this.model.answers.read(outputs, firstRow + row));
     }
     return predictions;
+  }
+
+  /** Counts the predictions in the outputs of a job, where these have a meaning. */
+  #count({ outputs, firstRow }: JobOutputs, rows: number, counter: PredictionCounter): void {
+    const { batchable, answers } = this.model;
+    if (!batchable || answers.kind === "tensors") return;
+    for (let row = 0; row < rows; row += 1) counter.prediction(answers.read(outputs, firstRow + row).prediction);
   }
 }
 

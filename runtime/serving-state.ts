@@ -1,13 +1,44 @@
 import type { ServedModel } from "./served-model.ts";
 
+type Phase = "loading" | "ready" | "draining";
+
 /** What the process is able to do right now; changed by app.ts only. */
 export class ServingState {
-  /** Set once the model is loaded, verified and warmed up. */
-  model: ServedModel | undefined;
-  draining = false;
+  #model: ServedModel | undefined;
+  #draining = false;
+  readonly #listeners = new Set<() => void>();
 
-  get phase(): "loading" | "ready" | "draining" {
-    if (this.draining) return "draining";
-    return this.model ? "ready" : "loading";
+  /** Set once the model is loaded, verified and warmed up. */
+  get model(): ServedModel | undefined {
+    return this.#model;
+  }
+
+  set model(model: ServedModel) {
+    this.#model = model;
+    this.#changed();
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  get phase(): Phase {
+    if (this.#draining) return "draining";
+    return this.#model ? "ready" : "loading";
+  }
+
+  drain(): void {
+    this.#draining = true;
+    this.#changed();
+  }
+
+  /** Calls `listener` when the phase changes, until the function that it returns is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
   }
 }

@@ -1,12 +1,12 @@
 import { concatenate, rowSize } from "../model/tensor.ts";
-import type { Element, OutputTensor } from "../model/tensor.ts";
+import type { OutputTensor, TensorValues } from "../model/tensor.ts";
 import type { Feeds, Pipeline } from "../model/pipeline.ts";
 
 /** The validated rows of one request. */
 export interface Job {
   readonly rows: number;
   /** Per pipeline input, its elements, row-major. */
-  readonly inputs: readonly (readonly Element[])[];
+  readonly inputs: readonly TensorValues[];
   /** Per pipeline input, its dimensions, the first of which is `rows` if the model is batchable. */
   readonly dims: readonly (readonly number[])[];
 }
@@ -178,14 +178,14 @@ export class MicroBatcher {
       const dims = jobs[0]?.dims[index] ?? [];
       const batchDims = this.#options.batchable ? [rows + filler, ...dims.slice(1)] : dims;
       const parts = jobs.map((job) => job.inputs[index] ?? []);
-      if (filler > 0) parts.push(...Array<readonly Element[]>(filler).fill(lastRow(jobs.at(-1), index)));
+      if (filler > 0) parts.push(...Array<TensorValues>(filler).fill(lastRow(jobs.at(-1), index)));
       feeds[input.name] = concatenate(input.type, batchDims, parts);
     });
     return feeds;
   }
 }
 
-function lastRow(job: Job | undefined, input: number): readonly Element[] {
+function lastRow(job: Job | undefined, input: number): TensorValues {
   const values = job?.inputs[input] ?? [];
   return values.slice(values.length - values.length / (job?.rows ?? 1));
 }

@@ -1,5 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
+import { promisify } from "node:util";
+import { gunzip, inflate } from "node:zlib";
+import type { ZlibOptions } from "node:zlib";
 
 import { jsonErrorPosition } from "../protocol/json-error.ts";
 import { ClientGoneError, RequestError } from "./request-error.ts";
@@ -31,12 +34,32 @@ export class BodyBudget {
   }
 }
 
-/** The JSON document of a request. Rejects with a RequestError (400, 413, 415, 503), or a ClientGoneError. */
-export async function readJson(request: IncomingMessage, budget: BodyBudget): Promise<unknown> {
-  requireJson(request);
-  const body = await readBody(request, budget);
-  if (!isUtf8(body)) throw new RequestError(400, "the body is not valid UTF-8");
-  const text = body.toString("utf8");
+const DECODERS: ReadonlyMap<string, (body: Buffer, options: ZlibOptions) => Promise<Buffer>> = new Map([
+  ["gzip", promisify<Buffer, ZlibOptions, Buffer>(gunzip)],
+  ["deflate", promisify<Buffer, ZlibOptions, Buffer>(inflate)],
+]);
+
+export const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
+
+/** Throws a RequestError (415) for a body that says of itself that it is something else than what is `accepted`. */
+export function requireContent({ headers }: IncomingMessage, accepted: readonly RegExp[], advice: string): void {
+  const type = headers["content-type"];
+  if (type !== undefined && !accepted.some((pattern) => pattern.test(type))) {
+    throw new RequestError(415, `the content type is ${type.slice(0, 100)}: ${advice}`);
+  }
+  const encoding = headers["content-encoding"] ?? "identity";
+  if (encoding !== "identity" && !DECODERS.has(encoding)) {
+    const known = [...DECODERS.keys()].join(" or ");
+    throw new RequestError(
+      415,
+      `the content encoding is ${encoding.slice(0, 100)}: send ${known}, or the body as it is`,
+    );
+  }
+}
+
+/** The JSON document of these bytes. Throws a RequestError (400). */
+export function parseJson(body: Buffer): unknown {
+  const text = decodeText(body);
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -46,21 +69,26 @@ export async function readJson(request: IncomingMessage, budget: BodyBudget): Pr
   }
 }
 
-function requireJson({ headers }: IncomingMessage): void {
-  const type = headers["content-type"];
-  if (type !== undefined && !/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)) {
-    throw new RequestError(
-      415,
-      `the content type is ${type.slice(0, 100)}: send JSON with "content-type: application/json"`,
-    );
-  }
-  const encoding = headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "identity") {
-    throw new RequestError(415, `the content encoding is ${encoding.slice(0, 100)}: send the JSON as it is`);
-  }
+/** Throws a RequestError (400). */
+export function decodeText(body: Buffer): string {
+  if (!isUtf8(body)) throw new RequestError(400, "the body is not valid UTF-8");
+  return body.toString("utf8");
 }
 
-function readBody(request: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
+/** All of a request's body, unpacked. Rejects with a RequestError (400, 413, 503), or a ClientGoneError. */
+export async function readBody(request: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
+  const body = await readSent(request, budget);
+  const encoding = request.headers["content-encoding"] ?? "";
+  const decode = DECODERS.get(encoding);
+  if (decode === undefined) return body;
+  return decode(body, { maxOutputLength: budget.maxBytes }).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === "ERR_BUFFER_TOO_LARGE"
+      ? tooLarge(budget.maxBytes)
+      : new RequestError(400, `the body is no ${encoding}: ${error.message}`);
+  });
+}
+
+function readSent(request: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
   const { maxBytes } = budget;
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];

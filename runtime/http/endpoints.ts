@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 
 import { HEALTH_PATH } from "../contract.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
-import { modelMetadata, serverMetadata } from "../protocol/v2-metadata.ts";
+import { modelMetadata, modelStatus, serverMetadata } from "../protocol/model-metadata.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
 import { modelInfo } from "./model-info.ts";
@@ -43,6 +43,7 @@ export function endpoints(state: ServingState, metrics: RuntimeMetrics, logger: 
     "/metrics": async (_, response) => {
       response.set("content-type", metrics.contentType).end(await metrics.text());
     },
+    "/ping": (_, response) => void response.sendStatus(state.phase === "ready" ? 200 : 503), // MLflow's health check
     "/v2": (_, response) => void response.json(serverMetadata),
     "/v2/health/live": (_, response) => void response.json({ live: true }),
     "/v2/health/ready": (_, response) =>
@@ -51,6 +52,9 @@ export function endpoints(state: ServingState, metrics: RuntimeMetrics, logger: 
   for (const path of ["/v2/models/:model", "/v2/models/:model/versions/:version"]) {
     routes[path] = withModel(({ model, identity }) => modelMetadata(identity, model.pipeline));
     routes[`${path}/ready`] = withModel(({ identity }) => ({ name: identity.name, ready: true }));
+  }
+  for (const path of ["/v1/models/:model", "/v1/models/:model/versions/:version"]) {
+    routes[path] = withModel(({ identity }) => modelStatus(identity));
   }
   for (const [path, handler] of Object.entries(routes)) {
     app

@@ -2,16 +2,19 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { Logger } from "pino";
 
-import { CancelledError, DeadlineError, QueueFullError } from "../batching/micro-batcher.ts";
+import { CancelledError } from "../batching/micro-batcher.ts";
 import type { Caller } from "../batching/micro-batcher.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
-import { readJson } from "./body.ts";
+import { readBody } from "./body.ts";
 import type { BodyBudget } from "./body.ts";
-import { ClientGoneError, RequestError } from "./request-error.ts";
+import { ClientGoneError, RequestError, answerable, busy } from "./request-error.ts";
 import { requestId } from "./request-id.ts";
-import { sendJson } from "./respond.ts";
+import { sendBinary, sendJson } from "./respond.ts";
+
+/** The JSON text of an answer, and what follows it. */
+export type Answer = string | { readonly json: string; readonly raw: readonly Uint8Array[] };
 
 export interface Context {
   readonly requestId: string;
@@ -19,10 +22,12 @@ export interface Context {
   readonly caller: Caller;
 }
 
-/** A protocol on the hot path: what differs between /predict and v2 infer. */
+/** A protocol on the hot path: what differs between /predict, v2 infer and others. */
 export interface HotProtocol {
-  /** Resolves with the JSON text of the answer; throws a RequestError for a request that cannot be answered. */
-  answer(model: ServedModel, body: unknown, context: Context): Promise<string>;
+  /** Throws a RequestError (415) when the headers announce a body that is not for this protocol. */
+  requireContent(request: IncomingMessage): void;
+  /** Throws a RequestError for a request that cannot be answered. */
+  answer(model: ServedModel, body: Buffer, context: Context): Promise<Answer>;
   errorJson(error: RequestError, requestId: string): string;
 }
 
@@ -47,14 +52,15 @@ export function hotEndpoint(
     request: IncomingMessage,
     response: ServerResponse,
     { id, began }: { id: string; began: number },
-  ): Promise<string> => {
+  ): Promise<Answer> => {
     if (request.method !== "POST") {
       throw new RequestError(405, `${request.method} is not supported here: use POST`, { headers: { allow: "POST" } });
     }
     if (state.model === undefined) throw busy("the model is still loading", "not_ready");
     if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
+    protocol.requireContent(request);
     const caller = { deadline: deadline(request, began), isGone: () => response.destroyed };
-    const body = await readJson(request, bodies);
+    const body = await readBody(request, bodies);
     return protocol.answer(state.model, body, { requestId: id, request, caller });
   };
 
@@ -64,7 +70,10 @@ export function hotEndpoint(
     let status = 200;
     metrics.inFlight += 1;
     try {
-      sendJson(response, status, await handle(request, response, { id, began }), { "x-request-id": id });
+      const answer = await handle(request, response, { id, began });
+      const headers = { "x-request-id": id };
+      if (typeof answer === "string") sendJson(response, status, answer, headers);
+      else sendBinary(response, answer, headers);
       metrics.latency((performance.now() - began) / 1000);
     } catch (thrown) {
       if (thrown instanceof ClientGoneError || thrown instanceof CancelledError) {
@@ -95,16 +104,4 @@ function deadline({ headers }: IncomingMessage, began: number): number | undefin
   if (asked === undefined) return undefined;
   if (typeof asked === "string" && /^[1-9]\d{0,8}$/.test(asked)) return began + Number(asked);
   throw new RequestError(400, "x-request-timeout-ms must be a whole number of milliseconds, at least 1");
-}
-
-const busy = (message: string, reason: "not_ready" | "overloaded"): RequestError =>
-  new RequestError(503, `${message}: try again`, { reason, headers: { "retry-after": "1" } });
-
-function answerable(thrown: unknown): RequestError {
-  if (thrown instanceof RequestError) return thrown;
-  if (thrown instanceof QueueFullError) return busy(thrown.message, "overloaded");
-  if (thrown instanceof DeadlineError) return new RequestError(504, thrown.message, { reason: "deadline" });
-  return new RequestError(500, "the model failed on this input; the log has the cause under this request_id", {
-    reason: "internal",
-  });
 }

@@ -1,63 +1,62 @@
-import { InferError, readInfer, writeOutputs } from "../protocol/infer.ts";
-import type { InferRequest } from "../protocol/infer.ts";
+import type { IncomingMessage } from "node:http";
+
+import { BINARY_HEADER, readInferBody, writeOutputs } from "../protocol/infer-body.ts";
+import type { Caller } from "../batching/micro-batcher.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { ServedModel } from "../served-model.ts";
+import { JSON_TYPE, parseJson, requireContent } from "./body.ts";
 import type { HotProtocol } from "./hot-endpoint.ts";
+import { requirePath } from "./model-path.ts";
 import { RequestError } from "./request-error.ts";
 
+const OCTETS = /^application\/octet-stream\s*(?:;|$)/i;
 const PATH = /^\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?\/infer$/;
 
 export const isInferPath = (path: string): boolean => PATH.test(path);
 
-/** POST /v2/models/{model}[/versions/{version}]/infer: tensors in, tensors out. */
+/** POST /v2/models/{model}[/versions/{version}]/infer: tensors in, tensors out, in JSON or in binary form. */
 export function inferProtocol(metrics: RuntimeMetrics): HotProtocol {
   return {
+    requireContent(request) {
+      const accepted = request.headers[BINARY_HEADER] === undefined ? [JSON_TYPE] : [JSON_TYPE, OCTETS];
+      requireContent(request, accepted, 'send JSON with "content-type: application/json"');
+    },
     async answer(served, body, { request, caller }) {
-      const { model, identity } = served;
-      requireServed(served, request.url ?? "");
-      if (request.headers["inference-header-content-length"] !== undefined) {
-        throw new RequestError(415, "binary tensors are not supported: send the data as JSON");
-      }
-      const asked = read(body, served);
-      const answered = await served.infer(asked.job, caller);
-      if (model.batchable && model.answers.kind !== "tensors") {
-        for (let row = 0; row < asked.job.rows; row += 1) {
-          metrics.prediction(model.answers.read(answered.outputs, answered.firstRow + row).prediction);
-        }
-      }
-      return JSON.stringify({
-        model_name: identity.name,
-        model_version: identity.version,
-        ...(asked.id !== undefined && { id: asked.id }),
-        parameters: { model_variant: identity.variant },
-        outputs: writeOutputs(answered, asked, model.batchable),
-      });
+      requirePath(served.identity, request.url ?? "", PATH);
+      const json = jsonLength(request, body);
+      return infer(served, parseJson(body.subarray(0, json)), body.subarray(json), { counter: metrics, caller });
     },
     errorJson: ({ message }) => JSON.stringify({ error: message }),
   };
 }
 
-function requireServed({ identity }: ServedModel, url: string): void {
-  const [, name = "", version = identity.version] = PATH.exec(url.split("?", 1).join()) ?? [];
-  if (decode(name) !== identity.name || decode(version) !== identity.version) {
-    throw new RequestError(404, `this server has model ${identity.name} version ${identity.version} only`, {
-      reason: "not_found",
-    });
-  }
+async function infer(
+  served: ServedModel,
+  json: unknown,
+  binary: Buffer,
+  { counter, caller }: { counter: RuntimeMetrics; caller: Caller },
+): ReturnType<HotProtocol["answer"]> {
+  const { identity } = served;
+  const asked = readInferBody(json, binary);
+  const { outputs, raw } = writeOutputs(await served.infer(asked, counter, caller), asked.isBinary);
+  const text = JSON.stringify({
+    model_name: identity.name,
+    model_version: identity.version,
+    ...(asked.id !== undefined && { id: asked.id }),
+    parameters: { model_variant: identity.variant },
+    outputs,
+  });
+  return raw.length === 0 ? text : { json: text, raw };
 }
 
-function decode(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new RequestError(400, "the path is not valid percent-encoding");
-  }
-}
-
-function read(body: unknown, { model }: ServedModel): InferRequest {
-  try {
-    return readInfer(body, model.pipeline, model.batchable);
-  } catch (error) {
-    throw error instanceof InferError ? new RequestError(400, error.message) : error;
-  }
+/** How many bytes of the body are JSON. */
+function jsonLength({ headers }: IncomingMessage, body: Buffer): number {
+  const header = headers[BINARY_HEADER];
+  if (header === undefined) return body.length;
+  const length = typeof header === "string" && /^\d{1,15}$/.test(header) ? Number(header) : Number.NaN;
+  if (length <= body.length) return length;
+  throw new RequestError(
+    400,
+    `${BINARY_HEADER} must be the number of bytes of the body's JSON, which has ${body.length} bytes with all that follows`,
+  );
 }

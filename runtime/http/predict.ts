@@ -1,28 +1,103 @@
-import type { HotProtocol } from "./hot-endpoint.ts";
-import { RequestError } from "./request-error.ts";
+import type { Prediction } from "../model/answer.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
+import type { Rows } from "../protocol/rows.ts";
+import { readTensorRows } from "../protocol/tensor-rows.ts";
+import type { ModelIdentity, ServedModel } from "../served-model.ts";
+import { JSON_TYPE, decodeText, parseJson, requireContent } from "./body.ts";
+import type { HotProtocol } from "./hot-endpoint.ts";
+import { requirePath } from "./model-path.ts";
+import { RequestError } from "./request-error.ts";
+
+const CSV_TYPE = /^text\/csv\s*(?:;|$)/i;
+
+interface Predicted {
+  readonly predictions: readonly Prediction[];
+  /** Whether the rows came as a list. */
+  readonly many: boolean;
+  readonly identity: ModelIdentity;
+  readonly requestId: string;
+}
+
+/** How an answer looks. */
+type Form = (predicted: Predicted) => object;
+
+/** POST /predict: all that is known of each prediction. */
+const OWN: Form = ({ predictions, many, identity, requestId }) => ({
+  ...(many ? { predictions } : predictions[0]),
+  model_version: identity.version,
+  model_variant: identity.variant,
+  request_id: requestId,
+});
+
+/** MLflow's `/invocations`, and `/v1/models/{model}:predict` of TensorFlow Serving and KServe: the predictions alone. */
+const PLAIN: Form = ({ predictions }) => ({ predictions: predictions.map(({ prediction }) => prediction) });
+
+const V1_PATH = /^\/v1\/models\/([^/:]+)(?:\/versions\/([^/:]+))?:predict$/;
+
+export const isV1PredictPath = (path: string): boolean => V1_PATH.test(path);
 
 /** POST /predict: named fields in, predictions out. */
 export function predictProtocol(metrics: RuntimeMetrics): HotProtocol {
+  return rowProtocol(metrics, OWN, (error, requestId) => ({
+    detail: error.problems ?? error.message,
+    request_id: requestId,
+  }));
+}
+
+/** POST /invocations, as MLflow's scoring server answers it. */
+export function invocationsProtocol(metrics: RuntimeMetrics): HotProtocol {
+  return rowProtocol(metrics, PLAIN, (error) => ({
+    error_code: error.status < 500 ? "BAD_REQUEST" : "INTERNAL_ERROR",
+    message: messageOf(error),
+  }));
+}
+
+/** POST /v1/models/{model}[/versions/{version}]:predict. */
+export function v1Protocol(metrics: RuntimeMetrics): HotProtocol {
+  const protocol = rowProtocol(metrics, PLAIN, (error) => ({ error: messageOf(error) }));
   return {
-    async answer(served, body, { requestId, caller }) {
-      const { identity, rows } = served;
-      if (rows === undefined) {
-        const msg = `This model takes tensors, not named fields: call POST /v2/models/${identity.name}/infer, or list its features in metadata.json`;
-        throw new RequestError(422, msg, { problems: [{ loc: ["body"], msg, type: "no_named_features" }] });
-      }
-      const read = rows.read(body);
-      if (!read.ok) throw new RequestError(422, "the input does not fit the model", { problems: read.problems });
+    ...protocol,
+    async answer(served, body, context) {
+      requirePath(served.identity, context.request.url ?? "", V1_PATH);
+      return protocol.answer(served, body, context);
+    },
+  };
+}
+
+function rowProtocol(
+  metrics: RuntimeMetrics,
+  form: Form,
+  errorBody: (error: RequestError, requestId: string) => object,
+): HotProtocol {
+  return {
+    requireContent: (request) =>
+      requireContent(request, [JSON_TYPE, CSV_TYPE], 'send JSON with "content-type: application/json", or text/csv'),
+    async answer(served, body, { requestId, request, caller }) {
+      const isCsv = CSV_TYPE.test(request.headers["content-type"] ?? "");
+      const read = readRows(served, body, { isCsv, takesTensors: form === PLAIN });
+      const status = form === OWN ? 422 : 400; // each protocol's own
+      if (!read.ok) throw new RequestError(status, "the input does not fit the model", { problems: read.problems });
       const predictions = await served.predict(read.job, caller);
       for (const { prediction } of predictions) metrics.prediction(prediction);
-      return JSON.stringify({
-        ...(read.many ? { predictions } : predictions[0]),
-        model_version: identity.version,
-        model_variant: identity.variant,
-        request_id: requestId,
-      });
+      return JSON.stringify(form({ predictions, many: read.many, identity: served.identity, requestId }));
     },
-    errorJson: ({ message, problems }, requestId) =>
-      JSON.stringify({ detail: problems ?? message, request_id: requestId }),
+    errorJson: (error, requestId) => JSON.stringify(errorBody(error, requestId)),
   };
+}
+
+function readRows(
+  { identity, model, rows }: ServedModel,
+  body: Buffer,
+  { isCsv, takesTensors }: { isCsv: boolean; takesTensors: boolean },
+): Rows {
+  if (rows !== undefined) return isCsv ? rows.readCsv(decodeText(body)) : rows.read(parseJson(body));
+  if (takesTensors && !isCsv) return readTensorRows(parseJson(body), model.pipeline, model.batchable);
+  const msg = `This model takes tensors, not named fields: call POST /v2/models/${identity.name}/infer, or list its features in metadata.json`;
+  throw new RequestError(422, msg, { problems: [{ loc: ["body"], msg, type: "no_named_features" }] });
+}
+
+/** The first problems in words, for protocols whose errors are a text. */
+function messageOf({ message, problems = [] }: RequestError): string {
+  const words = problems.slice(0, 5).map(({ loc, msg }) => `${loc.slice(1).join(".") || "body"}: ${msg}`);
+  return words.length > 0 ? words.join("; ") : message;
 }

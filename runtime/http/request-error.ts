@@ -1,4 +1,7 @@
-import type { Problem } from "../protocol/rows.ts";
+import { DeadlineError, QueueFullError } from "../batching/micro-batcher.ts";
+import { InferError } from "../protocol/infer-error.ts";
+import type { Problem } from "../protocol/row-forms.ts";
+import type { ModelIdentity } from "../served-model.ts";
 
 /** Label of ml_prediction_errors_total. */
 export type ErrorReason = "invalid_request" | "not_found" | "not_ready" | "overloaded" | "deadline" | "internal";
@@ -30,4 +33,26 @@ export class RequestError extends Error {
 /** The client went away while it was still sending: nobody is left to answer. */
 export class ClientGoneError extends Error {
   override readonly name = "ClientGoneError";
+}
+
+/** Throws a RequestError when the request is for another model or another version. */
+export function requireIdentity(identity: ModelIdentity, name: string, version: string): void {
+  if (name === identity.name && version === identity.version) return;
+  throw new RequestError(404, `this server has model ${identity.name} version ${identity.version} only`, {
+    reason: "not_found",
+  });
+}
+
+export const busy = (message: string, reason: "not_ready" | "overloaded"): RequestError =>
+  new RequestError(503, `${message}: try again`, { reason, headers: { "retry-after": "1" } });
+
+/** What to answer when handling a request threw this. */
+export function answerable(thrown: unknown): RequestError {
+  if (thrown instanceof RequestError) return thrown;
+  if (thrown instanceof QueueFullError) return busy(thrown.message, "overloaded");
+  if (thrown instanceof DeadlineError) return new RequestError(504, thrown.message, { reason: "deadline" });
+  if (thrown instanceof InferError) return new RequestError(400, thrown.message);
+  return new RequestError(500, "the model failed on this input; the log has the cause under this request_id", {
+    reason: "internal",
+  });
 }

@@ -1,7 +1,7 @@
 import "./no-telemetry.ts";
 import { Tensor } from "onnxruntime-node";
 
-/** The element types that a request or an answer can carry in JSON, by their Open Inference Protocol names. */
+/** The element types that a request or an answer can carry, by their Open Inference Protocol names. */
 export const DATATYPES = {
   bool: "BOOL",
   int8: "INT8",
@@ -12,6 +12,7 @@ export const DATATYPES = {
   uint16: "UINT16",
   uint32: "UINT32",
   uint64: "UINT64",
+  float16: "FP16",
   float32: "FP32",
   float64: "FP64",
   string: "BYTES",
@@ -20,6 +21,27 @@ export const DATATYPES = {
 export type ElementType = keyof typeof DATATYPES;
 
 export type Element = number | bigint | string | boolean;
+
+/** How ONNX Runtime holds the elements of each type but strings. */
+export const ARRAYS = {
+  bool: Uint8Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  uint64: BigUint64Array,
+  float16: Float16Array,
+  float32: Float32Array,
+  float64: Float64Array,
+} as const;
+
+export type ElementArray = InstanceType<(typeof ARRAYS)[keyof typeof ARRAYS]>;
+
+/** The elements of a tensor, row-major, as JSON brought them or as the binary array that they already were. */
+export type TensorValues = readonly Element[] | ElementArray;
 
 /** An input or output of a graph. `shape` counts -1 for a variable dimension; undefined when the rank is unknown. */
 export interface TensorSpec {
@@ -51,7 +73,8 @@ export type IntegerType = keyof typeof INTEGER_RANGES;
 
 export const isElementType = (type: string): type is ElementType => Object.hasOwn(DATATYPES, type);
 export const isIntegerType = (type: ElementType): type is IntegerType => Object.hasOwn(INTEGER_RANGES, type);
-export const isFloatType = (type: ElementType): boolean => type === "float32" || type === "float64";
+export const isFloatType = (type: ElementType): boolean =>
+  type === "float16" || type === "float32" || type === "float64";
 
 /** Whether an integral `value` fits an element of `type`. */
 export function fitsInteger(value: number | bigint, type: IntegerType): boolean {
@@ -74,52 +97,41 @@ export function describeTensor(spec: TensorSpec): string {
 }
 
 /** One tensor from the parts of several requests, end to end. Values were checked to fit `type`. */
-export function concatenate(
-  type: ElementType,
-  dims: readonly number[],
-  parts: readonly (readonly Element[])[],
-): Tensor {
-  if (type === "string") return tensorOf(type, parts.flat() as string[], dims);
-  const array = new ARRAYS[type](elementCount(dims));
-  const isWide = array instanceof BigInt64Array || array instanceof BigUint64Array;
-  return tensorOf(type, isWide ? fillBig(array, parts) : fill(array, parts), dims);
+export function concatenate(type: ElementType, dims: readonly number[], parts: readonly TensorValues[]): Tensor {
+  if (type === "string") return tensorOf(type, (parts as readonly string[][]).flat(), dims);
+  const [only] = parts;
+  const isWhole = parts.length === 1 && only instanceof ARRAYS[type];
+  const data = isWhole ? only : fill(new ARRAYS[type](elementCount(dims)), parts);
+  return tensorOf(type, data, dims);
 }
 
-/** A tensor of elements that are held as ONNX Runtime holds them. */
-export const tensorOf = (type: ElementType, data: Tensor["data"], dims: readonly number[]): Tensor =>
-  new Tensor(type, data, dims);
-
-/** How ONNX Runtime holds the elements of each type but strings. */
-const ARRAYS = {
-  bool: Uint8Array,
-  int8: Int8Array,
-  int16: Int16Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  uint8: Uint8Array,
-  uint16: Uint16Array,
-  uint32: Uint32Array,
-  uint64: BigUint64Array,
-  float32: Float32Array,
-  float64: Float64Array,
-} as const;
-
-interface NumberArray {
-  set(source: ArrayLike<number>, offset: number): void;
+/** A tensor of elements as ONNX Runtime holds them; 16-bit integers are taken for the floats that they are the bytes of. */
+export function tensorOf(type: ElementType, data: Tensor["data"] | ElementArray, dims: readonly number[]): Tensor {
+  return type === "float16" && data instanceof Uint16Array
+    ? newTensor(type, new Float16Array(data.buffer as ArrayBuffer, data.byteOffset, data.length), dims)
+    : newTensor(type, data, dims);
 }
 
-function fill<T extends NumberArray>(target: T, parts: readonly (readonly Element[])[]): T {
+/**
+ * ONNX Runtime's JavaScript insists on a Float16Array, which its native part then takes for an empty array: that one is
+ * given the same memory as 16-bit integers.
+ */
+function newTensor(type: ElementType, data: Tensor["data"] | ElementArray, dims: readonly number[]): Tensor {
+  const tensor = new Tensor(type, data as Tensor.DataType, dims);
+  return data instanceof Float16Array
+    ? Object.assign(tensor, { cpuData: new Uint16Array(data.buffer, data.byteOffset, data.length) })
+    : tensor;
+}
+
+function fill(target: ElementArray, parts: readonly TensorValues[]): ElementArray {
+  const isWide = target instanceof BigInt64Array || target instanceof BigUint64Array;
   let offset = 0;
   for (const part of parts) {
-    target.set(part as readonly number[], offset); // booleans become 0 and 1
+    if (!isWide) target.set(part as ArrayLike<number>, offset); // booleans become 0 and 1
+    else if (ArrayBuffer.isView(part)) target.set(part as BigInt64Array, offset);
+    else for (let index = 0; index < part.length; index += 1) target[offset + index] = BigInt(part[index] as Element);
     offset += part.length;
   }
-  return target;
-}
-
-function fillBig<T extends BigInt64Array | BigUint64Array>(target: T, parts: readonly (readonly Element[])[]): T {
-  let offset = 0;
-  for (const part of parts) for (const value of part) target[offset++] = BigInt(value);
   return target;
 }
 

@@ -1,57 +1,43 @@
-import { z } from "zod";
-
 import type { Job, JobOutputs } from "../batching/micro-batcher.ts";
 import type { Pipeline } from "../model/pipeline.ts";
-import { DATATYPES, elementCount, fitsInteger, isFloatType, isIntegerType, jsonElement } from "../model/tensor.ts";
-import type { Element, ElementType, OutputTensor, TensorSpec } from "../model/tensor.ts";
+import { DATATYPES, elementCount } from "../model/tensor.ts";
+import type { OutputTensor, TensorSpec, TensorValues } from "../model/tensor.ts";
+import { InferError } from "./infer-error.ts";
+import { flatten, readElements } from "./json-tensor.ts";
+import { readRaw } from "./raw-tensor.ts";
 
-const REQUEST = z.looseObject({
-  id: z.string().max(1024).optional(),
-  inputs: z
-    .array(
-      z.looseObject({
-        name: z.string(),
-        shape: z.array(z.int().min(0)).max(16),
-        datatype: z.string(),
-        data: z.custom<readonly unknown[]>(Array.isArray, "expected an array"),
-      }),
-    )
-    .max(1024),
-  outputs: z
-    .array(z.looseObject({ name: z.string() }))
-    .max(1024)
-    .optional(),
-});
-
-type InputTensor = z.infer<typeof REQUEST>["inputs"][number];
-
-/** A request that fits the pipeline. */
+/** An Open Inference Protocol v2 request, however it came: as JSON, as JSON with binary tensors, or over gRPC. */
 export interface InferRequest {
   readonly id: string | undefined;
-  readonly job: Job;
+  readonly inputs: readonly SentTensor[];
   /** The names of the outputs to answer; all of them when undefined. */
   readonly outputs: readonly string[] | undefined;
 }
 
-/** What is wrong with an infer request, in words for its sender. */
-export class InferError extends Error {
-  override readonly name = "InferError";
+export interface SentTensor {
+  readonly name: string;
+  readonly datatype: string;
+  readonly shape: readonly number[];
+  /** Elements, flat or nested, or the bytes of the binary form. */
+  readonly data: readonly unknown[] | Uint8Array;
 }
 
-/** Reads the JSON of an Open Inference Protocol v2 request. Throws an InferError. */
-export function readInfer(body: unknown, pipeline: Pipeline, batchable: boolean): InferRequest {
-  const parsed = REQUEST.safeParse(body);
-  if (!parsed.success) {
-    const problems = parsed.error.issues
-      .slice(0, 5)
-      .map(({ path, message }) => `${path.join(".") || "the body"}: ${message}`);
-    throw new InferError(problems.join("; "));
-  }
-  const { id, inputs, outputs } = parsed.data;
+/** This request's part of an output of the run that it shared. */
+export interface AnsweredTensor {
+  readonly output: OutputTensor;
+  readonly shape: readonly number[];
+  /** The position of its first element, and how many they are. */
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Checks a request against the model's signature. Throws an InferError. */
+export function readJob({ inputs, outputs }: InferRequest, pipeline: Pipeline, batchable: boolean): Job {
   const unknown = inputs.find(({ name }) => !pipeline.inputs.some((spec) => spec.name === name));
   if (unknown) throw new InferError(`there is no input ${unknown.name}; the model takes ${names(pipeline.inputs)}`);
-  const noOutput = outputs?.find(({ name }) => !pipeline.outputs.some((spec) => spec.name === name));
-  if (noOutput) throw new InferError(`there is no output ${noOutput.name}; the model gives ${names(pipeline.outputs)}`);
+  const noOutput = outputs?.find((name) => !pipeline.outputs.some((spec) => spec.name === name));
+  if (noOutput !== undefined)
+    throw new InferError(`there is no output ${noOutput}; the model gives ${names(pipeline.outputs)}`);
 
   const tensors = pipeline.inputs.map((spec) => {
     const found = inputs.filter(({ name }) => name === spec.name);
@@ -64,12 +50,10 @@ export function readInfer(body: unknown, pipeline: Pipeline, batchable: boolean)
   if (batchable && tensors.some(({ dims }) => dims[0] !== rows)) {
     throw new InferError(`the inputs differ in their number of rows: ${tensors.map(({ dims }) => dims[0]).join(", ")}`);
   }
-  const job: Job = { rows, inputs: tensors.map(({ values }) => values), dims: tensors.map(({ dims }) => dims) };
-  return { id, job, outputs: outputs?.length ? outputs.map(({ name }) => name) : undefined };
+  return { rows, inputs: tensors.map(({ values }) => values), dims: tensors.map(({ dims }) => dims) };
 }
 
-function readTensor(tensor: InputTensor, spec: TensorSpec): readonly Element[] {
-  const { name, shape, datatype, data } = tensor;
+function readTensor({ name, shape, datatype, data }: SentTensor, spec: TensorSpec): TensorValues {
   if (datatype !== DATATYPES[spec.type]) {
     throw new InferError(`input ${name} is ${datatype}, but the model takes ${DATATYPES[spec.type]}`);
   }
@@ -83,8 +67,9 @@ function readTensor(tensor: InputTensor, spec: TensorSpec): readonly Element[] {
     );
   }
   if (shape.includes(0)) throw new InferError(`input ${name} is empty: its shape is [${shape.join()}]`);
-  const elements = Array.isArray(data[0]) && shape.length > 1 ? flatten(data, shape, name) : data;
   const count = elementCount(shape);
+  if (data instanceof Uint8Array) return readRaw(data, spec.type, count, name);
+  const elements = Array.isArray(data[0]) && shape.length > 1 ? flatten(data, shape, name) : data;
   if (elements.length !== count) {
     throw new InferError(
       `input ${name} has ${elements.length} elements, but its shape [${shape.join()}] says ${count}`,
@@ -93,80 +78,19 @@ function readTensor(tensor: InputTensor, spec: TensorSpec): readonly Element[] {
   return readElements(elements, spec.type, name);
 }
 
-/** Row-major elements of nested arrays, each level of which is as long as `shape` says. */
-function flatten(data: readonly unknown[], shape: readonly number[], name: string): unknown[] {
-  let level = data;
-  for (const [axis, size] of shape.entries()) {
-    if (axis === 0) {
-      if (level.length !== size) throw raggedness(name, axis, shape);
-      continue;
-    }
-    const next: unknown[] = [];
-    for (const inner of level) {
-      if (!Array.isArray(inner) || inner.length !== size) throw raggedness(name, axis, shape);
-      for (const element of inner) next.push(element);
-    }
-    level = next;
-  }
-  return [...level];
-}
-
-const raggedness = (name: string, axis: number, shape: readonly number[]): InferError =>
-  new InferError(
-    `input ${name} is nested, but not everywhere ${shape[axis]} long at depth ${axis + 1} as its shape [${shape.join()}] says`,
-  );
-
-function readElements(elements: readonly unknown[], type: ElementType, name: string): readonly Element[] {
-  const isElement = elementCheck(type);
-  let hasMissing = false;
-  for (let index = 0; index < elements.length; index += 1) {
-    const value = elements[index];
-    if (!isElement(value)) {
-      const shown = JSON.stringify(value).slice(0, 100);
-      throw new InferError(`input ${name}: element ${index} is no ${DATATYPES[type]}: ${shown}`);
-    }
-    hasMissing ||= value === null;
-  }
-  // A missing value is null in JSON and NaN in a tensor.
-  return hasMissing
-    ? elements.map((value) => (value === null ? Number.NaN : (value as number)))
-    : (elements as Element[]);
-}
-
-/** 64-bit integers may also come as decimal strings, since a JSON number is exact up to 2^53 only. */
-function elementCheck(type: ElementType): (value: unknown) => boolean {
-  if (type === "string") return (value) => typeof value === "string";
-  if (type === "bool") return (value) => typeof value === "boolean";
-  if (isFloatType(type)) return (value) => typeof value === "number" || value === null;
-  if (!isIntegerType(type)) return () => false;
-  const isWide = type === "int64" || type === "uint64";
-  return (value) =>
-    typeof value === "number"
-      ? Number.isSafeInteger(value) && fitsInteger(value, type)
-      : isWide && typeof value === "string" && /^-?\d{1,20}$/.test(value) && fitsInteger(BigInt(value), type);
-}
-
-/** The answer's `outputs`: this job's rows of the run that it shared. */
-export function writeOutputs(
+/** The outputs that were asked for, in that order: this job's rows of the run that it shared. */
+export function answeredTensors(
   { outputs, firstRow }: JobOutputs,
-  { job, outputs: asked }: InferRequest,
+  rows: number,
+  asked: readonly string[] | undefined,
   batchable: boolean,
-): object[] {
+): AnsweredTensor[] {
   const wanted = asked ? asked.flatMap((name) => outputs.find((output) => output.name === name) ?? []) : outputs;
   return wanted.map((output) => {
-    const shape = batchable ? [job.rows, ...output.dims.slice(1)] : output.dims;
+    const shape = batchable ? [rows, ...output.dims.slice(1)] : output.dims;
     const first = batchable ? firstRow * elementCount(shape.slice(1)) : 0;
-    return {
-      name: output.name,
-      datatype: DATATYPES[output.type],
-      shape,
-      data: elementsOf(output, first, elementCount(shape)),
-    };
+    return { output, shape, first, count: elementCount(shape) };
   });
-}
-
-function elementsOf({ data, type }: OutputTensor, first: number, count: number): unknown[] {
-  return Array.from({ length: count }, (_, index) => jsonElement(data[first + index] as number, type));
 }
 
 const names = (specs: readonly TensorSpec[]): string => specs.map(({ name }) => name).join(", ");

@@ -2,13 +2,9 @@ import type { Job } from "../batching/micro-batcher.ts";
 import type { Feature } from "../model/features.ts";
 import { fitsInteger, isIntegerType } from "../model/tensor.ts";
 import type { Element, TensorSpec } from "../model/tensor.ts";
-
-/** One entry of a 422 answer, shaped as FastAPI's. */
-export interface Problem {
-  readonly loc: readonly (string | number)[];
-  readonly msg: string;
-  readonly type: string;
-}
+import { csvRows } from "./csv.ts";
+import { isObject, rowsIn } from "./row-forms.ts";
+import type { Problem, SentRows } from "./row-forms.ts";
 
 export type Rows =
   | { readonly ok: true; readonly job: Job; readonly many: boolean }
@@ -17,7 +13,7 @@ export type Rows =
 /** A client that sends nothing right gets the first of its mistakes, not megabytes of them. */
 const MAX_PROBLEMS = 100;
 
-/** Reads the body of /predict, one row or `{"instances": [row, …]}`, into the pipeline's inputs. */
+/** Reads rows of named fields, or of values in the features' order, into the pipeline's inputs. */
 export class RowReader {
   readonly #features: readonly Feature[];
   readonly #widths: readonly number[];
@@ -29,28 +25,28 @@ export class RowReader {
     this.#ranks = inputs.map(({ shape }) => shape?.length ?? 2);
   }
 
-  /** Fields that are no features are ignored. */
+  /** The JSON body of a request, in any of the forms of row-forms.ts. Fields that are no features are ignored. */
   read(body: unknown): Rows {
-    const many =
-      isObject(body) &&
-      Object.hasOwn(body, "instances") &&
-      (Array.isArray(body["instances"]) || !this.#features.some(({ name }) => name === "instances"));
-    const rows = many ? body["instances"] : [body];
-    if (!Array.isArray(rows)) {
-      return failed({ loc: ["body", "instances"], msg: "Input should be a valid list", type: "list_type" });
-    }
+    const sent = rowsIn(body, this.#features);
+    return "rows" in sent ? this.#readRows(sent) : { ok: false, problems: [sent] };
+  }
+
+  /** A CSV body, whose first line names the columns. */
+  readCsv(text: string): Rows {
+    const sent = csvRows(text, this.#features);
+    return "rows" in sent ? this.#readRows(sent) : { ok: false, problems: [sent] };
+  }
+
+  #readRows({ rows, many, at }: SentRows): Rows {
     if (rows.length === 0) {
-      return failed({
-        loc: ["body", "instances"],
-        msg: "List should have at least 1 item after validation, not 0",
-        type: "too_short",
-      });
+      const msg = "List should have at least 1 item after validation, not 0";
+      return { ok: false, problems: [{ loc: ["body", ...at], msg, type: "too_short" }] };
     }
     const inputs: Element[][] = this.#widths.map(() => []);
     const problems: Problem[] = [];
     for (let row = 0; row < rows.length && problems.length < MAX_PROBLEMS; row += 1) {
       this.#readRow(rows[row], inputs, (field, msg, type) => {
-        problems.push({ loc: ["body", ...(many ? ["instances", row] : []), ...field], msg, type });
+        problems.push({ loc: ["body", ...at, ...(many ? [row] : []), ...field], msg, type });
       });
     }
     if (problems.length > 0) return { ok: false, problems: problems.slice(0, MAX_PROBLEMS) };
@@ -63,6 +59,10 @@ export class RowReader {
     inputs: readonly Element[][],
     report: (field: readonly string[], msg: string, type: string) => void,
   ): void {
+    if (Array.isArray(row) && row.length === this.#features.length) {
+      this.#features.forEach((feature, index) => this.#readValue(row[index], feature, inputs, report));
+      return;
+    }
     if (!isObject(row)) {
       report([], "Input should be a valid dictionary or object to extract fields from", "model_attributes_type");
       return;
@@ -72,11 +72,19 @@ export class RowReader {
         report([feature.name], "Field required", "missing");
         continue;
       }
-      const value = row[feature.name];
-      const mistake = mistakeIn(value, feature);
-      if (mistake) report([feature.name], mistake.msg, mistake.type);
-      else inputs[feature.input]?.push(value === null ? feature.missing : (value as Element));
+      this.#readValue(row[feature.name], feature, inputs, report);
     }
+  }
+
+  #readValue(
+    value: unknown,
+    feature: Feature,
+    inputs: readonly Element[][],
+    report: (field: readonly string[], msg: string, type: string) => void,
+  ): void {
+    const mistake = mistakeIn(value, feature);
+    if (mistake) report([feature.name], mistake.msg, mistake.type);
+    else inputs[feature.input]?.push(value === null ? feature.missing : (value as Element));
   }
 }
 
@@ -104,10 +112,7 @@ function mistakeIn(value: unknown, feature: Feature): { msg: string; type: strin
 }
 
 /** JSON can say 1e400, and a float32 input cannot hold 1e39: both would become infinite. */
-const finiteIn = (feature: Feature, value: number): boolean =>
-  Number.isFinite(feature.element === "float32" ? Math.fround(value) : value);
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-const failed = (problem: Problem): Rows => ({ ok: false, problems: [problem] });
+function finiteIn({ element }: Feature, value: number): boolean {
+  if (element === "float16") return Number.isFinite(Math.f16round(value));
+  return Number.isFinite(element === "float32" ? Math.fround(value) : value);
+}

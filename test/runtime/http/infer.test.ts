@@ -132,12 +132,6 @@ describe("POST /v2/models/{model}/infer", () => {
         expect(json["error"]).to.match(error);
       });
     }
-
-    it("binary tensors, which are not JSON", async () => {
-      const { status, json } = await serving.post(INFER, { inputs: all }, { "inference-header-content-length": "10" });
-      expect(status).to.equal(415);
-      expect(json["error"]).to.match(/binary/);
-    });
   });
 
   it("knows no other model and no other version", async () => {

@@ -156,7 +156,8 @@ describe("POST /predict", () => {
       ["an empty body", "", {}, 400, /at position 0/],
       ["bytes that are no UTF-8", Buffer.from([0x22, 0xff, 0x22]), {}, 400, /UTF-8/],
       ["a form", "age=34", { "content-type": "application/x-www-form-urlencoded" }, 415, /application\/json/],
-      ["a compressed body", "{}", { "content-encoding": "gzip" }, 415, /gzip/],
+      ["a body that is not compressed as it says", "{}", { "content-encoding": "gzip" }, 400, /no gzip/],
+      ["an encoding that it does not know", "{}", { "content-encoding": "br" }, 415, /is br: send gzip or deflate/],
     ];
     for (const [title, body, headers, expected, detail] of table) {
       it(title, async () => {

@@ -32,6 +32,11 @@ export class Serving {
     return this.#runtime.port;
   }
 
+  get grpcPort(): number {
+    if (this.#runtime?.grpcPort === undefined) throw new Error("the runtime serves no gRPC: set GRPC_PORT");
+    return this.#runtime.grpcPort;
+  }
+
   url(path: string): string {
     return `http://127.0.0.1:${this.port}${path}`;
   }
