@@ -63,6 +63,12 @@ const SETTINGS = {
   ),
   maxArtifactBytes: integer("MAX_ARTIFACT_BYTES", 2 * GiB, [1, 1024 * GiB], "Largest artifact, unpacked, in bytes"),
   cacheDir: text(RUNTIME_ENV.cacheDir, join(tmpdir(), "slipway"), "Writable folder for downloaded artifacts"),
+  cacheMaxBytes: integer(
+    "MODEL_CACHE_MAX_BYTES",
+    10 * GiB,
+    [0, 1024 * GiB],
+    "Bytes of MODEL_CACHE_DIR beyond which artifacts that were long not used are removed",
+  ),
   configMapRoot: text(
     RUNTIME_ENV.configMapRoot,
     "/var/run/slipway/configmaps",

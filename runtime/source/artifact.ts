@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
+import { isArchive } from "./archive.ts";
 import { ArtifactCache } from "./cache.ts";
 import { requireDigest } from "./digest.ts";
 import { download } from "./download.ts";
@@ -14,7 +15,6 @@ import { fileOrigin } from "./local-archive.ts";
 import { parseLocation } from "./location.ts";
 import type { Location } from "./location.ts";
 import type { Origin } from "./origin.ts";
-import { isArchive } from "./tar.ts";
 
 /** A model on this machine, verified to be the one that the spec names. */
 export interface Artifact {
@@ -94,7 +94,7 @@ async function remoteArtifact(
   signal: AbortSignal,
 ): Promise<Artifact> {
   const { uri } = location;
-  const cache = new ArtifactCache(config.cacheDir);
+  const cache = new ArtifactCache(config.cacheDir, config.cacheMaxBytes);
   const cached = config.modelSha256 && (await cache.find(config.modelSha256));
   if (cached) {
     logger.info({ source: uri, sha256: config.modelSha256 }, "artifact is cached");

@@ -6,7 +6,7 @@ import type { S3ClientConfig } from "@aws-sdk/client-s3";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
-import type { Origin, OriginFile } from "./origin.ts";
+import type { HeldPart, OpenedFile, Origin, OriginFile } from "./origin.ts";
 
 interface S3Location {
   readonly uri: string;
@@ -46,16 +46,25 @@ export function s3Origin({ uri, bucket, key }: S3Location, config: Config): Orig
     return paths.map((path) => ({ path }));
   };
 
-  return {
-    list,
-    async open({ path }, signal) {
-      const command = new GetObjectCommand({ Bucket: bucket, Key: isFile ? key : prefix + path });
-      const { Body } = await client.send(command, { abortSignal: signal }).catch((cause: unknown) => {
-        throw s3Error(cause, uri, bucket);
-      });
-      return Body as Readable; // in Node, the SDK's streams are these
-    },
+  const open = async ({ path }: OriginFile, signal: AbortSignal, held?: HeldPart): Promise<OpenedFile> => {
+    const command = new GetObjectCommand({
+      Bucket: bucket,
+      Key: isFile ? key : prefix + path,
+      ...(held && { Range: `bytes=${held.offset}-`, IfMatch: held.etag }),
+    });
+    try {
+      const answer = await client.send(command, { abortSignal: signal });
+      const { Body, ETag: etag, ContentLength: left, ContentRange: range } = answer;
+      const offset = range === undefined ? 0 : (held?.offset ?? 0); // not every vendor's S3 knows ranges
+      // In Node, the SDK's streams are these.
+      return { body: Body as Readable, offset, etag, size: left === undefined ? undefined : offset + left };
+    } catch (cause) {
+      // 412: overwritten in the meantime; 416: all of it was here.
+      if (held !== undefined && [412, 416].includes(statusOf(cause) ?? 0)) return open({ path }, signal);
+      throw s3Error(cause, uri, bucket);
+    }
   };
+  return { list, open };
 }
 
 function clientConfig(config: Config): S3ClientConfig {
@@ -78,13 +87,17 @@ function clientConfig(config: Config): S3ClientConfig {
   };
 }
 
+function statusOf(cause: unknown): number | undefined {
+  return (cause as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+}
+
 const DENIED =
   /AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|AllAccessDisabled|Credentials/;
 const ABSENT = /NoSuchKey|NoSuchBucket|NotFound/;
 
 function s3Error(cause: unknown, uri: string, bucket: string): LoadError {
-  const { name, message, $metadata } = cause as Error & { $metadata?: { httpStatusCode?: number } };
-  const status = $metadata?.httpStatusCode;
+  const { name, message } = cause as Error;
+  const status = statusOf(cause);
   if (ABSENT.test(name) || status === 404) {
     const what = name === "NoSuchBucket" ? `there is no bucket ${bucket}` : "there is no such object";
     return new LoadError(
