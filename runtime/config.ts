@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { HTTP_PORT, RUNTIME_ENV } from "./contract.ts";
+import { CREDENTIAL_VARIABLES, HTTP_PORT, RUNTIME_ENV } from "./contract.ts";
 
 /** What one variable means: `parse` returns its value, or throws a `TypeError` that says what is expected. */
 interface Setting<T> {
@@ -14,14 +14,14 @@ interface Setting<T> {
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
+/** Addresses that name a model, for people. */
+export const SOURCES = "file://, https://, s3://, hf://, oci://, pvc:// or configmap://";
+
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"];
 const DIGEST = /^(?:sha256:)?([0-9a-f]{64})$/i;
 
 const SETTINGS = {
-  modelUri: required(
-    RUNTIME_ENV.uri,
-    "Where the model is: a folder, file://, https://, s3:// or configmap://NAME (alias MODEL_PATH); required",
-  ),
+  modelUri: required(RUNTIME_ENV.uri, `Where the model is: a folder, or ${SOURCES} (alias MODEL_PATH); required`),
   modelSha256: digest(RUNTIME_ENV.sha256, "The SHA-256 that the artifact must have, in hex"),
   modelName: text(RUNTIME_ENV.name, "model", "Name of the model in /v2/models/NAME"),
   modelVersion: optional(RUNTIME_ENV.version, "model_version of the answers when metadata.json names none"),
@@ -74,6 +74,11 @@ const SETTINGS = {
     "/var/run/slipway/configmaps",
     "Folder under which configmap://NAME is mounted as NAME/",
   ),
+  claimRoot: text(
+    RUNTIME_ENV.claimRoot,
+    "/var/run/slipway/claims",
+    "Folder under which the claim of pvc://CLAIM/PATH is mounted as CLAIM/",
+  ),
   terminationMessagePath: text(
     RUNTIME_ENV.terminationMessagePath,
     "/dev/termination-log",
@@ -96,6 +101,12 @@ const SETTINGS = {
     undefined,
     "Address buckets by path rather than by host name; true when AWS_ENDPOINT_URL is set",
   ),
+  hfEndpoint: text("HF_ENDPOINT", "https://huggingface.co", "The hub of hf:// sources"),
+  hfToken: optional("HF_TOKEN", "Access token for hf:// sources"),
+  ociUsername: optional("OCI_USERNAME", "User name for the registry of oci:// sources"),
+  ociPassword: optional("OCI_PASSWORD", "Password or token for the registry of oci:// sources"),
+  ociDockerConfig: optional(CREDENTIAL_VARIABLES[".dockerconfigjson"], "The same as a Docker config.json: its text"),
+  ociPlainHttp: flag("OCI_PLAIN_HTTP", false, "Speak plain HTTP to registries that are not on this machine"),
   logLevel: choice("LOG_LEVEL", LOG_LEVELS, "info", "Least severe level that is logged"),
 } satisfies Record<string, Setting<unknown>>;
 

@@ -10,8 +10,7 @@ import { unpackZip } from "./zip.ts";
 export const isArchive = (path: string): boolean => /\.(?:tar\.gz|tgz|tar|zip)$/i.test(path);
 
 /**
- * Unpacks the regular files of an archive into `folder`; when all lie in one top folder, that folder's content. `name`
- * tells its format. Throws a LoadError for anything else than files and folders (links could leave the folder), for
+ * Unpacks the regular files of an archive into `folder`. `name` tells its format. Throws a LoadError for anything else than files and folders (links could leave the folder), for
  * damage, and at the limits.
  */
 export async function unpack(archive: string, name: string, folder: string, options: UnpackOptions): Promise<void> {
@@ -30,10 +29,10 @@ export async function unpack(archive: string, name: string, folder: string, opti
     }
     throw damagedArchive(options.source, (cause as Error).message, cause);
   }
-  await liftSingleFolder(folder);
 }
 
-async function liftSingleFolder(folder: string): Promise<void> {
+/** When all lies in one folder, its content takes its place. */
+export async function liftSingleFolder(folder: string): Promise<void> {
   const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => !name.startsWith("."));
   const [only] = entries;
   if (entries.length !== 1 || !only?.isDirectory()) return;

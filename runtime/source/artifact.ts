@@ -11,10 +11,12 @@ import { requireDigest } from "./digest.ts";
 import { download } from "./download.ts";
 import { fileDigest, folderDigest, listFiles, tooLarge } from "./file-tree.ts";
 import { httpOrigin } from "./http.ts";
+import { hubOrigin } from "./hub.ts";
 import { fileOrigin } from "./local-archive.ts";
 import { parseLocation } from "./location.ts";
-import type { Location } from "./location.ts";
+import type { Location, RemoteLocation } from "./location.ts";
 import type { Origin } from "./origin.ts";
+import { registryOrigin } from "./registry.ts";
 
 /** A model on this machine, verified to be the one that the spec names. */
 export interface Artifact {
@@ -37,8 +39,12 @@ export async function fetchArtifact(config: Config, logger: Logger, signal: Abor
         : pathArtifact(location, config);
     case "configmap":
       return configMapArtifact(location, config);
+    case "pvc":
+      return claimArtifact(location, config, logger, signal);
     case "http":
     case "s3":
+    case "hf":
+    case "oci":
       return remoteArtifact(location, config, logger, signal);
   }
 }
@@ -77,6 +83,27 @@ async function configMapArtifact(
   return pathArtifact({ uri, path: generation }, config);
 }
 
+/** Links of the claim may lead about in it, but not out of it. */
+async function claimArtifact(
+  { uri, path, mount, claim }: Extract<Location, { kind: "pvc" }>,
+  config: Config,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Artifact> {
+  const root = await realpath(mount).catch((cause: unknown) => {
+    throw new LoadError("ArtifactNotFound", `loading ${uri}: claim ${claim} is not mounted at ${mount}`, { cause });
+  });
+  const target = await realpath(path).catch((cause: NodeJS.ErrnoException) => {
+    throw cannotRead(uri, path, cause);
+  });
+  if (!`${target}/`.startsWith(`${root}/`)) {
+    throw new LoadError("InvalidConfiguration", `loading ${uri}: ${path} leads out of the volume`);
+  }
+  return isArchive(target)
+    ? remoteArtifact({ kind: "path", uri, path: target }, config, logger, signal)
+    : pathArtifact({ uri, path: target }, config);
+}
+
 async function folderArtifact(uri: string, folder: string, config: Config): Promise<Artifact> {
   const files = await listFiles(folder, uri, config.maxArtifactBytes);
   if (files.length === 0) {
@@ -88,7 +115,7 @@ async function folderArtifact(uri: string, folder: string, config: Config): Prom
 }
 
 async function remoteArtifact(
-  location: Exclude<Location, { kind: "configmap" }>,
+  location: RemoteLocation,
   config: Config,
   logger: Logger,
   signal: AbortSignal,
@@ -110,12 +137,16 @@ async function remoteArtifact(
   }
 }
 
-async function originOf(location: Exclude<Location, { kind: "configmap" }>, config: Config): Promise<Origin> {
+async function originOf(location: RemoteLocation, config: Config): Promise<Origin> {
   switch (location.kind) {
     case "path":
       return fileOrigin(location.path, location.uri);
     case "http":
       return httpOrigin(location.url, location.uri, config);
+    case "hf":
+      return hubOrigin(location, config);
+    case "oci":
+      return registryOrigin(location, config);
     case "s3": {
       const { s3Origin } = await import("./s3.ts"); // the SDK takes 0.1 s and 36 MB: only who needs it pays
       return s3Origin(location, config);

@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
 import { conversionOf } from "../model/conversions.ts";
-import { isArchive, unpack } from "./archive.ts";
+import { isArchive, liftSingleFolder, unpack } from "./archive.ts";
 import { requireDigest } from "./digest.ts";
 import { folderDigest, listFiles, tooLarge } from "./file-tree.ts";
 import type { OpenedFile, Origin, OriginFile } from "./origin.ts";
@@ -37,8 +37,8 @@ export async function download(origin: Origin, folder: string, context: Download
     const [first] = files;
     if (first?.whole) return await fetchWhole(origin, first, folder, progress, { ...context, signal });
 
-    for (const file of files)
-      await fetchFile(origin, file, join(folder, requireSafePath(file.path, uri)), progress, { ...context, signal });
+    for (const file of files) await fetchPart(origin, file, folder, progress, { ...context, signal });
+    if (files.some(({ layerOf }) => layerOf !== undefined)) await liftSingleFolder(folder);
     const sha256 = await folderDigest(folder, await listFiles(folder, uri, config.maxArtifactBytes));
     requireDigest(uri, sha256, config.modelSha256);
     return sha256;
@@ -50,6 +50,29 @@ export async function download(origin: Origin, folder: string, context: Download
       { cause: error },
     );
   }
+}
+
+async function fetchPart(
+  origin: Origin,
+  file: OriginFile,
+  folder: string,
+  progress: Progress,
+  context: DownloadContext,
+): Promise<void> {
+  const { config, uri, signal } = context;
+  if (file.layerOf === undefined) {
+    await fetchFile(origin, file, join(folder, requireSafePath(file.path, uri)), progress, context);
+    return;
+  }
+  const path = join(folder, ".layer");
+  await fetchFile(origin, file, path, progress, context);
+  await unpack(path, file.path, folder, {
+    source: uri,
+    maxBytes: config.maxArtifactBytes,
+    signal,
+    layerOf: file.layerOf,
+  });
+  await rm(path);
 }
 
 /** A single file is verified before anything is unpacked from it. */
@@ -68,6 +91,7 @@ async function fetchWhole(
   if (isArchive(file.path)) {
     await unpack(path, file.path, folder, { source: uri, maxBytes: config.maxArtifactBytes, signal });
     await rm(path);
+    await liftSingleFolder(folder);
   } else {
     await rename(path, join(folder, "model.onnx"));
   }

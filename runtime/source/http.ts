@@ -56,6 +56,10 @@ export interface HttpAccess {
   /** What to check when the server denies access. */
   readonly hint: string;
   readonly accept?: string;
+  /** Hears how the server wants to be authorized, when it refuses for want of it. */
+  readonly onChallenge?: (challenge: string) => void;
+  /** The address names content that never changes, so that a download resumes without an ETag too. */
+  readonly immutable?: boolean;
 }
 
 /** The file at the address. Throws a LoadError for every answer that has no file, but undefined for an optional one's 404. */
@@ -66,9 +70,10 @@ export async function openUrl(
   signal: AbortSignal,
   held?: HeldPart,
 ): Promise<OpenedFile | undefined> {
-  const resume = held && { range: `bytes=${held.offset}-`, "if-range": held.etag };
+  const { immutable = false } = access;
+  const resume = held && { range: `bytes=${held.offset}-`, ...(!immutable && { "if-range": held.etag }) };
   const response = await get(url, access, signal, resume);
-  const opened = openedFile(response, held);
+  const opened = openedFile(response, held, immutable);
   if (opened !== undefined) return opened;
   await response.body?.cancel();
   if (held !== undefined && [206, 416].includes(response.status)) return openUrl(url, file, access, signal);
@@ -77,7 +82,7 @@ export async function openUrl(
 }
 
 /** The JSON document at the address, of at most a few megabytes. Throws a LoadError. */
-export async function getJson(url: URL, access: HttpAccess, signal: AbortSignal): Promise<JsonAnswer> {
+export async function readDocument(url: URL, access: HttpAccess, signal: AbortSignal): Promise<JsonDocument> {
   const response = await get(url, { accept: "application/json", ...access }, signal);
   if (!response.ok || response.body === null) {
     await response.body?.cancel();
@@ -94,7 +99,7 @@ export async function getJson(url: URL, access: HttpAccess, signal: AbortSignal)
   }
 }
 
-export interface JsonAnswer {
+export interface JsonDocument {
   readonly json: unknown;
   readonly bytes: Buffer;
   readonly headers: Headers;
@@ -119,12 +124,12 @@ async function readBounded(body: AsyncIterable<Uint8Array>, signal: AbortSignal,
 }
 
 /** Undefined when the answer's body is not the file, or not the part that is missing. */
-function openedFile(response: Response, held: HeldPart | undefined): OpenedFile | undefined {
+function openedFile(response: Response, held: HeldPart | undefined, immutable: boolean): OpenedFile | undefined {
   const { status, headers, body } = response;
   if (body === null) return undefined;
   const plain = headers.get("content-encoding") === null; // else the lengths are not those of what we read
   const etag = headers.get("etag");
-  const strong = plain && etag !== null && !etag.startsWith("W/") ? etag : undefined;
+  const strong = immutable ? "immutable" : plain && etag !== null && !etag.startsWith("W/") ? etag : undefined;
   if (status === 200) {
     const length = headers.get("content-length");
     return { body, offset: 0, etag: strong, size: plain && length !== null ? Number(length) : undefined };
@@ -138,7 +143,7 @@ function openedFile(response: Response, held: HeldPart | undefined): OpenedFile 
 /** Follows redirects, each of them checked; another origin does not get the credentials. */
 export async function get(
   start: URL,
-  { authorization, allowHttp, uri, accept }: HttpAccess,
+  { authorization, allowHttp, uri, accept, onChallenge }: HttpAccess,
   signal: AbortSignal,
   resume?: Readonly<Record<string, string>>,
 ): Promise<Response> {
@@ -160,6 +165,8 @@ export async function get(
       signal.throwIfAborted();
       throw networkError(cause as Error, uri);
     });
+    const challenge = response.headers.get("www-authenticate");
+    if (response.status === 401 && challenge !== null && url.origin === start.origin) onChallenge?.(challenge);
     const location = response.headers.get("location");
     if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
     await response.body?.cancel();

@@ -16,6 +16,8 @@ export interface OriginFile {
   readonly optional?: boolean;
   /** The artifact is this one file, whose bytes are what `sha256` pins. */
   readonly whole?: boolean;
+  /** It is a layer to be unpacked over those before it, of which only this folder (ending with `/`; "" is all) counts. */
+  readonly layerOf?: string;
   /** What the origin's own listing says that the bytes hash to. */
   readonly sha256?: string;
 }

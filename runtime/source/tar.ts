@@ -55,12 +55,12 @@ async function extract(reader: BlockReader, extraction: Extraction, source: stri
     if (block.every((byte) => byte === 0)) return;
     const header = { ...parseHeader(block, source), ...extension };
     extension = {};
-    extraction.admit(header.size);
     if (header.type === "x" || header.type === "L") {
       if (header.size > MAX_EXTENSION) throw damagedArchive(source, "an entry's name is too long");
       const content = await readContent(reader, header.size, source);
       extension = header.type === "L" ? { path: untilNul(content) } : parsePax(content);
-    } else if (header.type === "0") await extractFile(reader, header, extraction, source);
+    } else if (!extraction.admit(header.path, header.size)) await skip(reader, header.size);
+    else if (header.type === "0") await extractFile(reader, header, extraction, source);
     else if (header.type === "5" || header.type === "g") await skip(reader, header.size);
     else throw noPlainFile(source, header.path);
   }
@@ -68,6 +68,7 @@ async function extract(reader: BlockReader, extraction: Extraction, source: stri
 
 async function extractFile(reader: BlockReader, header: Header, extraction: Extraction, source: string): Promise<void> {
   const file = await extraction.create(header.path);
+  if (file === undefined) return skip(reader, header.size);
   try {
     for (let left = header.size; left > 0;) {
       const chunk = await reader.some(left);

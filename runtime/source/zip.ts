@@ -35,7 +35,7 @@ export async function unpackZip(archive: string, extraction: Extraction, options
   const file = await open(archive);
   try {
     const entries = await readDirectory(file, options.source);
-    for (const entry of entries) extraction.admit(entry.size);
+    for (const entry of entries) extraction.admit(entry.name, entry.size);
     for (const entry of entries) {
       if (!entry.name.endsWith("/")) await extractEntry(file, entry, extraction, options);
     }
@@ -101,6 +101,7 @@ async function extractEntry(
   const start = entry.start + LOCAL_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
   const bytes = pieces(archive, start, entry.packed);
   const target = await extraction.create(entry.name);
+  if (target === undefined) return;
   const write = (chunks: AsyncIterable<Buffer>): Promise<void> => writeChecked(chunks, target, entry, source);
   try {
     if (entry.method === STORED) await write(bytes);

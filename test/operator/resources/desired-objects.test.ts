@@ -160,6 +160,28 @@ describe("desiredObjects", () => {
     for (const { valueFrom } of fromSecret ?? []) expect(valueFrom?.secretKeyRef).to.include({ name: "web", optional: true });
   });
 
+  it("passes a registry's Docker config on under a name that a variable may have", () => {
+    const { spec } = child<V1Deployment>(
+      childrenOf({ source: { uri: "oci://ghcr.io/acme/loan:1", secretRef: { name: "ghcr" } } }),
+      "Deployment",
+    );
+    const config = spec?.template.spec?.containers[0]?.env?.find(({ name }) => name === "OCI_DOCKER_CONFIG");
+    expect(config?.valueFrom?.secretKeyRef).to.include({ name: "ghcr", key: ".dockerconfigjson", optional: true });
+  });
+
+  it("mounts a claim read-only, and tells the runtime where", () => {
+    const { spec } = child<V1Deployment>(childrenOf({ source: { uri: "pvc://models/loan/1/" } }), "Deployment");
+    const pod = spec?.template.spec;
+    expect(pod?.volumes).to.deep.include({
+      name: "model",
+      persistentVolumeClaim: { claimName: "models", readOnly: true },
+    });
+    const [container] = pod?.containers ?? [];
+    const mountPath = "/var/run/slipway/claims/models";
+    expect(container?.volumeMounts).to.deep.include({ name: "model", mountPath, readOnly: true });
+    expect(container?.env).to.deep.include({ name: "MODEL_CLAIM_ROOT", value: "/var/run/slipway/claims" });
+  });
+
   it("names each variable once: the user's own comes before the Secret's", () => {
     const { spec } = child<V1Deployment>(
       childrenOf({

@@ -119,6 +119,42 @@ describe("An artifact", () => {
     });
   });
 
+  describe("on a claim's volume", () => {
+    const claims = (): Record<string, string> => ({ MODEL_CLAIM_ROOT: scratch.path("claims") });
+
+    before(async () => {
+      await mkdir(scratch.path("claims"));
+      await rename(await scratch.folder({ "loan/1/model.onnx": graph("regressor") }), scratch.path("claims/models"));
+      await symlink("1", scratch.path("claims/models/loan/current"));
+      await symlink("/etc", scratch.path("claims/models/loan/sly"));
+      await run("tar", [
+        "czf",
+        scratch.path("claims/models/loan.tar.gz"),
+        "-C",
+        scratch.path("claims/models/loan/1"),
+        ".",
+      ]);
+    });
+
+    it("is read where it is, also through a link of the volume", async () => {
+      const { sha256 } = await fetched(await scratch.folder({ "model.onnx": graph("regressor") }));
+      for (const uri of ["pvc://models/loan/1", "pvc://models/loan/current/"])
+        expect(await fetched(uri, claims()), uri).to.include({
+          sha256,
+          uri,
+          folder: scratch.path("claims/models/loan/1"),
+        });
+      expect(await fetched("pvc://models/loan/1/model.onnx", claims())).to.include({ file: "model.onnx" });
+      expect(await readdir((await fetched("pvc://models/loan.tar.gz", claims())).folder)).to.deep.equal(["model.onnx"]);
+    });
+
+    it("is refused when it is not there, or leads out of the volume", async () => {
+      expect(await refused("pvc://other/loan", claims())).to.include({ reason: "ArtifactNotFound" });
+      expect(await refused("pvc://models/loan/2", claims())).to.include({ reason: "ArtifactNotFound" });
+      expect(await refused("pvc://models/loan/sly", claims())).to.include({ reason: "InvalidConfiguration" });
+    });
+  });
+
   describe("in an archive", () => {
     async function archive(files: Parameters<Scratch["folder"]>[0], args: readonly string[] = ["."]): Promise<string> {
       const folder = await scratch.folder(files);
