@@ -86,7 +86,7 @@ async function load(
   signal.throwIfAborted();
   const identity = {
     name: config.modelName,
-    version: model.metadata.version ?? config.modelVersion ?? config.modelVariant,
+    version: model.metadata.version ?? artifact.version ?? config.modelVersion ?? config.modelVariant,
     variant: config.modelVariant,
     revision: config.modelRevision,
     source: artifact.uri,

@@ -15,7 +15,7 @@ interface Setting<T> {
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 /** Addresses that name a model, for people. */
-export const SOURCES = "file://, https://, s3://, hf://, oci://, pvc:// or configmap://";
+export const SOURCES = "file://, https://, s3://, hf://, oci://, pvc://, configmap://, models:/ or runs:/";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"];
 const DIGEST = /^(?:sha256:)?([0-9a-f]{64})$/i;
@@ -107,6 +107,10 @@ const SETTINGS = {
   ociPassword: optional("OCI_PASSWORD", "Password or token for the registry of oci:// sources"),
   ociDockerConfig: optional(CREDENTIAL_VARIABLES[".dockerconfigjson"], "The same as a Docker config.json: its text"),
   ociPlainHttp: flag("OCI_PLAIN_HTTP", false, "Speak plain HTTP to registries that are not on this machine"),
+  mlflowTrackingUri: optional("MLFLOW_TRACKING_URI", "The MLflow server of models:/ and runs:/ sources"),
+  mlflowTrackingToken: optional("MLFLOW_TRACKING_TOKEN", "Access token for the MLflow server"),
+  mlflowTrackingUsername: optional("MLFLOW_TRACKING_USERNAME", "User name for the MLflow server"),
+  mlflowTrackingPassword: optional("MLFLOW_TRACKING_PASSWORD", "Password for the MLflow server"),
   logLevel: choice("LOG_LEVEL", LOG_LEVELS, "info", "Least severe level that is logged"),
 } satisfies Record<string, Setting<unknown>>;
 

@@ -47,7 +47,7 @@ export async function openModel({ folder, file, uri: source }: ModelLocation, in
       `loading ${source}: ${files.model} has no inputs, so there is nothing to predict from`,
     );
   }
-  const features = resolveFeatures(metadata.features, pipeline.inputs, source);
+  const features = resolveFeatures(metadata.features ?? files.features, pipeline.inputs, source);
   const { outputs, batchable } = await warmUp(pipeline, preprocessor !== undefined, source);
   const answers = answerReader(metadata, pipeline.outputs, model.otherOutputs, outputs, source);
   return { metadata, pipeline, features, answers, batchable };

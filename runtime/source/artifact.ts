@@ -8,15 +8,17 @@ import { LoadError } from "../load-error.ts";
 import { isArchive } from "./archive.ts";
 import { ArtifactCache } from "./cache.ts";
 import { requireDigest } from "./digest.ts";
-import { download } from "./download.ts";
+import { beforeDeadline, download } from "./download.ts";
 import { fileDigest, folderDigest, listFiles, tooLarge } from "./file-tree.ts";
 import { httpOrigin } from "./http.ts";
 import { hubOrigin } from "./hub.ts";
 import { fileOrigin } from "./local-archive.ts";
 import { parseLocation } from "./location.ts";
 import type { Location, RemoteLocation } from "./location.ts";
+import { mlflowOrigin, MlflowServer } from "./mlflow.ts";
 import type { Origin } from "./origin.ts";
 import { registryOrigin } from "./registry.ts";
+import { withRetries } from "./retry.ts";
 
 /** A model on this machine, verified to be the one that the spec names. */
 export interface Artifact {
@@ -27,6 +29,8 @@ export interface Artifact {
   readonly bytes: number;
   /** Where it came from, without credentials. */
   readonly uri: string;
+  /** The registry's version, of a registered model. */
+  readonly version?: string;
 }
 
 /** Brings the model of `MODEL_URI` to this machine. Throws a LoadError, or the signal's reason. */
@@ -41,6 +45,8 @@ export async function fetchArtifact(config: Config, logger: Logger, signal: Abor
       return configMapArtifact(location, config);
     case "pvc":
       return claimArtifact(location, config, logger, signal);
+    case "mlflow":
+      return mlflowArtifact(location, config, logger, signal);
     case "http":
     case "s3":
     case "hf":
@@ -104,6 +110,27 @@ async function claimArtifact(
     : pathArtifact({ uri, path: target }, config);
 }
 
+/** An alias may move at any time: it is looked up once, and from then on it is the version that counts. */
+async function mlflowArtifact(
+  location: Extract<Location, { kind: "mlflow" }>,
+  config: Config,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Artifact> {
+  const { uri, reference } = location;
+  if ("alias" in reference) {
+    const { model, alias } = reference;
+    const server = new MlflowServer(uri, config);
+    const version = await beforeDeadline(uri, config, signal, (signal) =>
+      withRetries(() => server.versionOf(model, alias, signal), logger, signal),
+    );
+    logger.info({ source: uri, version }, "alias is resolved");
+    return mlflowArtifact({ ...location, reference: { model, version } }, config, logger, signal);
+  }
+  const artifact = await remoteArtifact(location, config, logger, signal);
+  return { ...artifact, ...("version" in reference && { version: reference.version }) };
+}
+
 async function folderArtifact(uri: string, folder: string, config: Config): Promise<Artifact> {
   const files = await listFiles(folder, uri, config.maxArtifactBytes);
   if (files.length === 0) {
@@ -143,6 +170,16 @@ async function originOf(location: RemoteLocation, config: Config): Promise<Origi
       return fileOrigin(location.path, location.uri);
     case "http":
       return httpOrigin(location.url, location.uri, config);
+    case "mlflow":
+      return mlflowOrigin(location, config, async (artifactUri) => {
+        const storage = parseLocation(artifactUri, config);
+        if (["configmap", "pvc", "path", "mlflow"].includes(storage.kind))
+          throw new LoadError(
+            "UnsupportedSource",
+            `loading ${location.uri}: its artifacts are at ${storage.uri}, which only the MLflow server itself can read; start it with --artifacts-destination`,
+          );
+        return originOf(storage as RemoteLocation, config);
+      });
     case "hf":
       return hubOrigin(location, config);
     case "oci":

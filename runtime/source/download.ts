@@ -27,26 +27,37 @@ const STALL_MS = 30_000;
 const PROGRESS_MS = 5_000;
 
 /** Fetches everything into the empty folder and returns its digest, verified. Throws a LoadError or the signal's reason. */
-export async function download(origin: Origin, folder: string, context: DownloadContext): Promise<string> {
+export function download(origin: Origin, folder: string, context: DownloadContext): Promise<string> {
   const { config, logger, uri } = context;
-  const deadline = AbortSignal.timeout(config.loadDeadlineSeconds * 1000);
-  const signal = AbortSignal.any([context.signal, deadline]);
-  try {
+  return beforeDeadline(uri, config, context.signal, async (signal) => {
     const files = await withRetries(() => origin.list(signal), logger, signal);
     const progress = new Progress(config.maxArtifactBytes, uri, logger);
     const [first] = files;
-    if (first?.whole) return await fetchWhole(origin, first, folder, progress, { ...context, signal });
+    if (first?.whole) return fetchWhole(origin, first, folder, progress, { ...context, signal });
 
     for (const file of files) await fetchPart(origin, file, folder, progress, { ...context, signal });
     if (files.some(({ layerOf }) => layerOf !== undefined)) await liftSingleFolder(folder);
     const sha256 = await folderDigest(folder, await listFiles(folder, uri, config.maxArtifactBytes));
     requireDigest(uri, sha256, config.modelSha256);
     return sha256;
+  });
+}
+
+/** Throws a LoadError (SourceUnavailable) when the work has not ended within LOAD_DEADLINE_SECONDS. */
+export async function beforeDeadline<T>(
+  uri: string,
+  { loadDeadlineSeconds }: Config,
+  stop: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const deadline = AbortSignal.timeout(loadDeadlineSeconds * 1000);
+  try {
+    return await work(AbortSignal.any([stop, deadline]));
   } catch (error) {
     if (!deadline.aborted || error instanceof LoadError) throw error;
     throw new LoadError(
       "SourceUnavailable",
-      `loading ${uri}: not here after ${config.loadDeadlineSeconds} s; raise LOAD_DEADLINE_SECONDS, or bring the model nearer`,
+      `loading ${uri}: not here after ${loadDeadlineSeconds} s; raise LOAD_DEADLINE_SECONDS, or bring the model nearer`,
       { cause: error },
     );
   }

@@ -56,6 +56,8 @@ export interface HttpAccess {
   /** What to check when the server denies access. */
   readonly hint: string;
   readonly accept?: string;
+  /** Statuses that mean that there is no such thing; 404 and 410 when omitted. */
+  readonly absent?: readonly number[];
   /** Hears how the server wants to be authorized, when it refuses for want of it. */
   readonly onChallenge?: (challenge: string) => void;
   /** The address names content that never changes, so that a download resumes without an ETag too. */
@@ -99,7 +101,7 @@ export async function readDocument(url: URL, access: HttpAccess, signal: AbortSi
   }
 }
 
-export interface JsonDocument {
+interface JsonDocument {
   readonly json: unknown;
   readonly bytes: Buffer;
   readonly headers: Headers;
@@ -141,7 +143,7 @@ function openedFile(response: Response, held: HeldPart | undefined, immutable: b
 }
 
 /** Follows redirects, each of them checked; another origin does not get the credentials. */
-export async function get(
+async function get(
   start: URL,
   { authorization, allowHttp, uri, accept, onChallenge }: HttpAccess,
   signal: AbortSignal,
@@ -187,9 +189,13 @@ export async function get(
   throw new LoadError("SourceUnavailable", `loading ${uri}: more than ${MAX_REDIRECTS} redirects`, { permanent: true });
 }
 
-export function statusError({ status, statusText }: Response, what: string, { uri, hint }: HttpAccess): LoadError {
+function statusError(
+  { status, statusText }: Response,
+  what: string,
+  { uri, hint, absent = [404, 410] }: HttpAccess,
+): LoadError {
   const said = `loading ${uri}: the server answers ${status} ${statusText}`.trimEnd() + ` for ${what}`;
-  if (status === 404 || status === 410) return new LoadError("ArtifactNotFound", `${said}; check the address`);
+  if (absent.includes(status)) return new LoadError("ArtifactNotFound", `${said}; check the address`);
   if (status === 401 || status === 403 || status === 407) return new LoadError("AccessDenied", `${said}; ${hint}`);
   const transient = status >= 500 || [408, 425, 429].includes(status);
   return new LoadError("SourceUnavailable", said, { permanent: !transient });

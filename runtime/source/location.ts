@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { SOURCES } from "../config.ts";
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
+import type { MlflowReference } from "./mlflow.ts";
 import { requireSafePath } from "./safe-path.ts";
 
 /** An address of a kind that is downloaded. */
@@ -35,6 +36,7 @@ export type Location =
       readonly repository: string;
       readonly reference: string;
     }
+  | { readonly kind: "mlflow"; readonly uri: string; readonly reference: MlflowReference }
   | { readonly kind: "http"; readonly uri: string; readonly url: URL }
   | { readonly kind: "s3"; readonly uri: string; readonly bucket: string; readonly key: string };
 
@@ -98,12 +100,30 @@ export function parseLocation(
       if (repository === "") throw malformed(shown, "expected oci://REGISTRY/REPOSITORY:TAG or …@sha256:DIGEST");
       return { kind: "oci", uri: shown, registry, repository, reference: digest ?? tag };
     }
+    case "models":
+    case "runs": {
+      const reference = mlflowReference(uri);
+      if (reference === undefined)
+        throw malformed(shown, "expected models:/NAME/VERSION, models:/NAME@ALIAS or runs:/RUN_ID/PATH");
+      return { kind: "mlflow", uri: shown, reference };
+    }
     default:
       throw new LoadError(
         "UnsupportedSource",
         `loading ${shown}: ${scheme}:// is not supported; use a folder, ${SOURCES}`,
       );
   }
+}
+
+function mlflowReference(uri: string): MlflowReference | undefined {
+  const [, loggedModel] = /^models:\/+(m-[0-9a-f]{32})$/.exec(uri) ?? [];
+  if (loggedModel !== undefined) return { loggedModel };
+  const [, versioned, version] = /^models:\/+([^/]+)\/(\d+)$/.exec(uri) ?? [];
+  if (versioned !== undefined && version !== undefined) return { model: versioned, version };
+  const [, aliased, alias] = /^models:\/+([^/@]+)@([^/@]+)$/.exec(uri) ?? [];
+  if (aliased !== undefined && alias !== undefined) return { model: aliased, alias };
+  const [, run, path] = /^runs:\/+([\w-]+)\/(.+?)\/*$/.exec(uri) ?? [];
+  return run !== undefined && path !== undefined ? { run, path: requireSafePath(path, uri) } : undefined;
 }
 
 const LINK_LOCAL = new BlockList();

@@ -56,6 +56,24 @@ describe("A model's location", () => {
     });
   }
 
+  for (const [uri, reference] of [
+    ["models:/Loan/3", { model: "Loan", version: "3" }],
+    ["models:/My loan@champion", { model: "My loan", alias: "champion" }],
+    [`models:/m-${"0".repeat(32)}`, { loggedModel: `m-${"0".repeat(32)}` }],
+    ["runs:/abc123/loan/model/", { run: "abc123", path: "loan/model" }],
+  ] as const) {
+    it(`is understood in ${uri}`, () =>
+      expect(parseLocation(uri, CONFIG)).to.deep.equal({ kind: "mlflow", uri, reference }));
+  }
+
+  for (const uri of ["models:/Loan", "models:/Loan/latest", "models:/Loan@", "runs:/abc", "runs:/abc/"]) {
+    it(`is refused in ${uri}`, () => {
+      expect(() => parseLocation(uri, CONFIG))
+        .to.throw(LoadError, /models:\/NAME\/VERSION/)
+        .with.property("reason", "InvalidConfiguration");
+    });
+  }
+
   it("may be plain HTTP when that is allowed", () => {
     expect(parseLocation("http://minio.ml/loan/", { ...CONFIG, allowHttp: true })).to.include({ kind: "http" });
   });
