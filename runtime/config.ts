@@ -15,7 +15,8 @@ interface Setting<T> {
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 /** Addresses that name a model, for people. */
-export const SOURCES = "file://, https://, s3://, hf://, oci://, pvc://, configmap://, models:/ or runs:/";
+export const SOURCES =
+  "file://, https://, s3://, gs://, az://, hf://, oci://, pvc://, configmap://, models:/ or runs:/";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"];
 const DIGEST = /^(?:sha256:)?([0-9a-f]{64})$/i;
@@ -101,6 +102,18 @@ const SETTINGS = {
     undefined,
     "Address buckets by path rather than by host name; true when AWS_ENDPOINT_URL is set",
   ),
+  googleCredentials: optional(
+    "GOOGLE_CREDENTIALS",
+    "Service account key for gs:// sources: its JSON text; without it the SDK's other ways apply (workload identity)",
+  ),
+  storageEmulatorHost: optional(
+    "STORAGE_EMULATOR_HOST",
+    "Address of another server of Google's storage API, asked without credentials",
+  ),
+  azureConnectionString: optional("AZURE_STORAGE_CONNECTION_STRING", "Account of az:// sources, with its key or SAS"),
+  azureAccount: optional("AZURE_STORAGE_ACCOUNT", "Account of az:// sources"),
+  azureKey: optional("AZURE_STORAGE_KEY", "Key of the account"),
+  azureSasToken: optional("AZURE_STORAGE_SAS_TOKEN", "Shared access signature instead of the key"),
   hfEndpoint: text("HF_ENDPOINT", "https://huggingface.co", "The hub of hf:// sources"),
   hfToken: optional("HF_TOKEN", "Access token for hf:// sources"),
   ociUsername: optional("OCI_USERNAME", "User name for the registry of oci:// sources"),

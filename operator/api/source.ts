@@ -3,7 +3,7 @@ import { CREDENTIAL_KEYS } from "../../runtime/contract.ts";
 import { rules } from "./fields.ts";
 
 /** Where a model may come from, and what the rest of its address looks like. */
-const SCHEMES = ["file", "https", "s3", "hf", "oci", "pvc", "configmap"] as const;
+const SCHEMES = ["file", "https", "s3", "gs", "az", "hf", "oci", "pvc", "configmap"] as const;
 const withCredentials = Object.keys(CREDENTIAL_KEYS);
 
 /** What the address of a scheme must match, beyond having one; in RE2's syntax, which is JavaScript's too. */
@@ -39,7 +39,7 @@ const ADDRESSES: readonly {
     message: "expected oci://REGISTRY/REPOSITORY:TAG or oci://REGISTRY/REPOSITORY@sha256:DIGEST",
   },
 ];
-const CREDENTIALS_IN_ADDRESS = "^(https|s3)://[^/]*@";
+const CREDENTIALS_IN_ADDRESS = "^(https|s3|gs|az)://[^/]*@";
 
 const schemesMessage = `must be one of ${SCHEMES.map((scheme) => `${scheme}://…`).join(", ")}`;
 const credentialsMessage = "credentials do not belong into the uri; put them into a Secret and name it in secretRef";
@@ -69,7 +69,7 @@ export const source = z
         ),
       )
       .describe(
-        "Where the model is: s3://bucket/prefix/, https://host/model.onnx, hf://org/repo, oci://registry/repository:tag, pvc://claim/path, configmap://name, or file:///path inside the image or a mount. A folder holds model.onnx and, optionally, preprocessor.onnx, metadata.json and golden.json.",
+        "Where the model is: s3://bucket/prefix/, gs://bucket/prefix/, az://container/prefix/, https://host/model.onnx, hf://org/repo, oci://registry/repository:tag, pvc://claim/path, configmap://name, or file:///path inside the image or a mount. A folder holds model.onnx and, optionally, preprocessor.onnx, metadata.json and golden.json.",
       ),
     secretRef: secretRef.exactOptional(),
     sha256: z

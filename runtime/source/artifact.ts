@@ -16,6 +16,7 @@ import { fileOrigin } from "./local-archive.ts";
 import { parseLocation } from "./location.ts";
 import type { Location, RemoteLocation } from "./location.ts";
 import { mlflowOrigin, MlflowServer } from "./mlflow.ts";
+import { objectOrigin } from "./object-store.ts";
 import type { Origin } from "./origin.ts";
 import { registryOrigin } from "./registry.ts";
 import { withRetries } from "./retry.ts";
@@ -49,6 +50,8 @@ export async function fetchArtifact(config: Config, logger: Logger, signal: Abor
       return mlflowArtifact(location, config, logger, signal);
     case "http":
     case "s3":
+    case "gs":
+    case "az":
     case "hf":
     case "oci":
       return remoteArtifact(location, config, logger, signal);
@@ -184,10 +187,13 @@ async function originOf(location: RemoteLocation, config: Config): Promise<Origi
       return hubOrigin(location, config);
     case "oci":
       return registryOrigin(location, config);
-    case "s3": {
-      const { s3Origin } = await import("./s3.ts"); // the SDK takes 0.1 s and 36 MB: only who needs it pays
-      return s3Origin(location, config);
-    }
+    // The SDKs take 0.1 s and 36 MB and more: only who needs one pays.
+    case "s3":
+      return objectOrigin(location, (await import("./s3.ts")).s3Store(location, config));
+    case "gs":
+      return objectOrigin(location, (await import("./gcs.ts")).gcsStore(location, config));
+    case "az":
+      return objectOrigin(location, (await import("./azure.ts")).azureStore(location, config));
   }
 }
 

@@ -38,7 +38,7 @@ export type Location =
     }
   | { readonly kind: "mlflow"; readonly uri: string; readonly reference: MlflowReference }
   | { readonly kind: "http"; readonly uri: string; readonly url: URL }
-  | { readonly kind: "s3"; readonly uri: string; readonly bucket: string; readonly key: string };
+  | { readonly kind: "s3" | "gs" | "az"; readonly uri: string; readonly bucket: string; readonly key: string };
 
 const SCHEME = /^([a-z][a-z0-9+.-]+):/i;
 const BUCKET = /^[a-z0-9][a-z0-9._-]{0,254}$/i;
@@ -71,10 +71,13 @@ export function parseLocation(
       requireAllowedUrl(url, config.allowHttp, shown);
       return { kind: "http", uri: shown, url };
     }
-    case "s3": {
-      const [, bucket = "", key = ""] = /^s3:\/\/([^/]*)\/?(.*)$/i.exec(uri) ?? [];
-      if (!BUCKET.test(bucket)) throw malformed(shown, "expected s3://BUCKET/PREFIX/ or s3://BUCKET/KEY.onnx");
-      return { kind: "s3", uri: shown, bucket, key };
+    case "s3":
+    case "gs":
+    case "az": {
+      const [, bucket = "", key = ""] = /^\w+:\/\/([^/]*)\/?(.*)$/i.exec(uri) ?? [];
+      if (!BUCKET.test(bucket))
+        throw malformed(shown, `expected ${scheme}://BUCKET/PREFIX/ or ${scheme}://BUCKET/KEY.onnx`);
+      return { kind: scheme, uri: shown, bucket, key };
     }
     case "pvc": {
       const [, claim = "", path = ""] = /^pvc:\/\/([^/]*)(?:\/(.*))?$/i.exec(uri) ?? [];

@@ -10,6 +10,8 @@ describe("A model's location", () => {
     ["/models/loan", { kind: "path", path: "/models/loan" }],
     ["file:///models/my%20loan", { kind: "path", path: "/models/my loan" }],
     ["configmap://loan-v1", { kind: "configmap", path: "/configmaps/loan-v1", name: "loan-v1" }],
+    ["gs://ml/loan/1/", { kind: "gs", bucket: "ml", key: "loan/1/" }],
+    ["az://ml/loan.onnx", { kind: "az", bucket: "ml", key: "loan.onnx" }],
     ["pvc://models/loan/1/", { kind: "pvc", claim: "models", mount: "/claims/models", path: "/claims/models/loan/1" }],
     ["pvc://models", { kind: "pvc", claim: "models", path: "/claims/models" }],
     ["hf://acme/loan", { kind: "hf", repository: "acme/loan", revision: "main", path: "" }],
