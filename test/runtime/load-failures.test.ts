@@ -149,10 +149,10 @@ describe("A model that cannot be served is refused with its reason and what to d
   });
 
   it("UnsupportedSource for a scheme that it does not know, without the credentials in it", async () => {
-    const told = await failure({ MODEL_URI: "gs://key:secret@bucket/model?token=secret" });
+    const told = await failure({ MODEL_URI: "ftp://key:secret@bucket/model?token=secret" });
     expect(told.reason).to.equal("UnsupportedSource");
     expect(told.message)
-      .to.match(/^loading gs:\/\/bucket\/model: /)
+      .to.match(/^loading ftp:\/\/bucket\/model: /)
       .and.not.include("secret");
   });
 });
