@@ -121,7 +121,7 @@ async function load(
   logger.info({ run_ms: opened.runMs, thread: model.pipeline !== opened.pipeline }, "model is warm");
   const identity = {
     name: config.modelName,
-    version: model.metadata.version ?? config.modelVersion ?? config.modelVariant,
+    version: model.metadata.version ?? artifact.version ?? config.modelVersion ?? config.modelVariant,
     variant: config.modelVariant,
     revision: config.modelRevision,
     source: artifact.uri,

@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { HTTP_PORT, RUNTIME_ENV } from "./contract.ts";
+import { CREDENTIAL_VARIABLES, HTTP_PORT, RUNTIME_ENV } from "./contract.ts";
 
 /** What one variable means: `parse` returns its value, or throws a `TypeError` that says what is expected. */
 interface Setting<T> {
@@ -14,14 +14,15 @@ interface Setting<T> {
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
+/** Addresses that name a model, for people. */
+export const SOURCES =
+  "file://, https://, s3://, gs://, az://, hf://, oci://, pvc://, configmap://, models:/ or runs:/";
+
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"];
 const DIGEST = /^(?:sha256:)?([0-9a-f]{64})$/i;
 
 const SETTINGS = {
-  modelUri: required(
-    RUNTIME_ENV.uri,
-    "Where the model is: a folder, file://, https://, s3:// or configmap://NAME (alias MODEL_PATH); required",
-  ),
+  modelUri: required(RUNTIME_ENV.uri, `Where the model is: a folder, or ${SOURCES} (alias MODEL_PATH); required`),
   modelSha256: digest(RUNTIME_ENV.sha256, "The SHA-256 that the artifact must have, in hex"),
   modelName: text(RUNTIME_ENV.name, "model", "Name of the model in /v2/models/NAME"),
   modelVersion: optional(RUNTIME_ENV.version, "model_version of the answers when metadata.json names none"),
@@ -76,10 +77,21 @@ const SETTINGS = {
   ),
   maxArtifactBytes: integer("MAX_ARTIFACT_BYTES", 2 * GiB, [1, 1024 * GiB], "Largest artifact, unpacked, in bytes"),
   cacheDir: text(RUNTIME_ENV.cacheDir, join(tmpdir(), "slipway"), "Writable folder for downloaded artifacts"),
+  cacheMaxBytes: integer(
+    "MODEL_CACHE_MAX_BYTES",
+    10 * GiB,
+    [0, 1024 * GiB],
+    "Bytes of MODEL_CACHE_DIR beyond which artifacts that were long not used are removed",
+  ),
   configMapRoot: text(
     RUNTIME_ENV.configMapRoot,
     "/var/run/slipway/configmaps",
     "Folder under which configmap://NAME is mounted as NAME/",
+  ),
+  claimRoot: text(
+    RUNTIME_ENV.claimRoot,
+    "/var/run/slipway/claims",
+    "Folder under which the claim of pvc://CLAIM/PATH is mounted as CLAIM/",
   ),
   terminationMessagePath: text(
     RUNTIME_ENV.terminationMessagePath,
@@ -103,6 +115,28 @@ const SETTINGS = {
     undefined,
     "Address buckets by path rather than by host name; true when AWS_ENDPOINT_URL is set",
   ),
+  googleCredentials: optional(
+    "GOOGLE_CREDENTIALS",
+    "Service account key for gs:// sources: its JSON text; without it the SDK's other ways apply (workload identity)",
+  ),
+  storageEmulatorHost: optional(
+    "STORAGE_EMULATOR_HOST",
+    "Address of another server of Google's storage API, asked without credentials",
+  ),
+  azureConnectionString: optional("AZURE_STORAGE_CONNECTION_STRING", "Account of az:// sources, with its key or SAS"),
+  azureAccount: optional("AZURE_STORAGE_ACCOUNT", "Account of az:// sources"),
+  azureKey: optional("AZURE_STORAGE_KEY", "Key of the account"),
+  azureSasToken: optional("AZURE_STORAGE_SAS_TOKEN", "Shared access signature instead of the key"),
+  hfEndpoint: text("HF_ENDPOINT", "https://huggingface.co", "The hub of hf:// sources"),
+  hfToken: optional("HF_TOKEN", "Access token for hf:// sources"),
+  ociUsername: optional("OCI_USERNAME", "User name for the registry of oci:// sources"),
+  ociPassword: optional("OCI_PASSWORD", "Password or token for the registry of oci:// sources"),
+  ociDockerConfig: optional(CREDENTIAL_VARIABLES[".dockerconfigjson"], "The same as a Docker config.json: its text"),
+  ociPlainHttp: flag("OCI_PLAIN_HTTP", false, "Speak plain HTTP to registries that are not on this machine"),
+  mlflowTrackingUri: optional("MLFLOW_TRACKING_URI", "The MLflow server of models:/ and runs:/ sources"),
+  mlflowTrackingToken: optional("MLFLOW_TRACKING_TOKEN", "Access token for the MLflow server"),
+  mlflowTrackingUsername: optional("MLFLOW_TRACKING_USERNAME", "User name for the MLflow server"),
+  mlflowTrackingPassword: optional("MLFLOW_TRACKING_PASSWORD", "Password for the MLflow server"),
   logLevel: choice("LOG_LEVEL", LOG_LEVELS, "info", "Least severe level that is logged"),
 } satisfies Record<string, Setting<unknown>>;
 

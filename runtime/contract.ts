@@ -21,6 +21,8 @@ export const RUNTIME_ENV = {
   host: "HOST",
   /** Folder under which `configmap://NAME` is mounted as NAME/. */
   configMapRoot: "MODEL_CONFIGMAP_ROOT",
+  /** Folder under which the claim of `pvc://CLAIM/PATH` is mounted as CLAIM/. */
+  claimRoot: "MODEL_CLAIM_ROOT",
   terminationMessagePath: "TERMINATION_MESSAGE_PATH",
   /** Seconds between SIGTERM and the closing of the listener: readiness already fails, answers carry `Connection: close`. */
   drainSeconds: "DRAIN_SECONDS",
@@ -28,7 +30,10 @@ export const RUNTIME_ENV = {
   cacheDir: "MODEL_CACHE_DIR",
 } as const;
 
-/** Keys of a source's Secret that become environment of the container, by scheme; no other key is passed on. */
+/**
+ * Keys of a source's Secret that become environment of the container, by scheme; no other key is passed on. A scheme that
+ * is not here takes no Secret.
+ */
 export const CREDENTIAL_KEYS = {
   s3: [
     "AWS_ACCESS_KEY_ID",
@@ -39,7 +44,14 @@ export const CREDENTIAL_KEYS = {
     "S3_FORCE_PATH_STYLE",
   ],
   https: ["HTTP_AUTHORIZATION", "HTTP_USERNAME", "HTTP_PASSWORD"],
+  gs: ["GOOGLE_CREDENTIALS"],
+  az: ["AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"],
+  hf: ["HF_TOKEN", "HF_ENDPOINT"],
+  oci: ["OCI_USERNAME", "OCI_PASSWORD", ".dockerconfigjson"],
 } as const;
+
+/** Variables of the keys above whose names cannot be a variable's. */
+export const CREDENTIAL_VARIABLES = { ".dockerconfigjson": "OCI_DOCKER_CONFIG" } as const;
 
 export const HEALTH_PATH = "/health";
 

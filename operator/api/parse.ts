@@ -3,6 +3,7 @@ import { MAX_NAME_LENGTH, NAME_PATTERN, spec } from "./model-deployment.ts";
 import type { ModelDeploymentSpec, VersionSpec } from "./model-deployment.ts";
 import { RESERVED_VARIABLES } from "./serving.ts";
 import type { EnvironmentVariable } from "./serving.ts";
+import { sourceProblems } from "./source.ts";
 
 const valid = Symbol("valid");
 
@@ -132,25 +133,6 @@ function variableProblems(field: string, { name, value, valueFrom }: Environment
 
 function namesRepeat(items: readonly { readonly name: string }[]): boolean {
   return new Set(items.map(({ name }) => name)).size !== items.length;
-}
-
-function sourceProblems(field: string, { uri, secretRef }: VersionSpec["source"]): Problem[] {
-  const problems: Problem[] = [];
-  if (!/^(file:\/\/\/|https:\/\/|s3:\/\/|configmap:\/\/)./.test(uri))
-    problems.push({
-      field: `${field}.uri`,
-      message: "must be one of file:///…, https://…, s3://…, configmap://…",
-    });
-  if (uri.startsWith("configmap:") && !/^configmap:\/\/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(uri))
-    problems.push({ field: `${field}.uri`, message: "configmap:// is followed by the name of one ConfigMap" });
-  if (/^[a-z0-9]+:\/\/[^/]*@/.test(uri))
-    problems.push({
-      field: `${field}.uri`,
-      message: "credentials do not belong into the uri; put them into a Secret and name it in secretRef",
-    });
-  if (secretRef !== undefined && !/^(s3|https):/.test(uri))
-    problems.push({ field: `${field}.secretRef`, message: "is used with s3:// and https:// only" });
-  return problems;
 }
 
 function fieldPath(path: readonly PropertyKey[]): string {

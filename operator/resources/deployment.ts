@@ -1,5 +1,12 @@
-import type { V1Container, V1Deployment, V1EnvVar, V1PodSpec, V1ResourceRequirements } from "@kubernetes/client-node";
-import { CREDENTIAL_KEYS, HTTP_PORT, RUNTIME_ENV } from "../../runtime/contract.ts";
+import type {
+  V1Container,
+  V1Deployment,
+  V1EnvVar,
+  V1PodSpec,
+  V1ResourceRequirements,
+  V1Volume,
+} from "@kubernetes/client-node";
+import { CREDENTIAL_KEYS, CREDENTIAL_VARIABLES, HTTP_PORT, RUNTIME_ENV } from "../../runtime/contract.ts";
 import { COMPONENTS, LABELS, MANAGED_BY, childNames } from "../api/names.ts";
 import type { ValidModelDeployment } from "../api/parse.ts";
 import type { Resources } from "../api/serving.ts";
@@ -18,6 +25,7 @@ const DRAIN_SECONDS = 5;
 const LONGEST_REQUEST_SECONDS = 60;
 
 const CONFIG_MAP_ROOT = "/var/run/slipway/configmaps";
+const CLAIM_ROOT = "/var/run/slipway/claims";
 const CACHE_DIR = "/var/cache/slipway";
 const TERMINATION_MESSAGE_PATH = "/dev/termination-log";
 
@@ -41,8 +49,7 @@ export function deployment(md: ValidModelDeployment, revision: PlannedRevision):
 }
 
 function podSpec(md: ValidModelDeployment, revision: PlannedRevision, labels: Record<string, string>): V1PodSpec {
-  const { source } = revision;
-  const configMap = configMapName(source);
+  const modelVolume = volumeOf(revision.source);
   return {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
@@ -53,15 +60,14 @@ function podSpec(md: ValidModelDeployment, revision: PlannedRevision, labels: Re
     volumes: [
       { name: "cache", emptyDir: {} },
       { name: "tmp", emptyDir: {} },
-      // Optional: a pod whose ConfigMap is missing would wait without a word; this way the runtime says ArtifactNotFound.
-      ...(configMap === undefined ? [] : [{ name: "model", configMap: { name: configMap, optional: true } }]),
+      ...(modelVolume === undefined ? [] : [modelVolume.volume]),
     ],
   };
 }
 
 function container(md: ValidModelDeployment, revision: PlannedRevision): V1Container {
   const { serving, source, image } = revision;
-  const configMap = configMapName(source);
+  const modelVolume = volumeOf(source);
   return {
     name: "runtime",
     image,
@@ -76,9 +82,7 @@ function container(md: ValidModelDeployment, revision: PlannedRevision): V1Conta
     volumeMounts: [
       { name: "cache", mountPath: CACHE_DIR },
       { name: "tmp", mountPath: "/tmp" },
-      ...(configMap === undefined
-        ? []
-        : [{ name: "model", mountPath: `${CONFIG_MAP_ROOT}/${configMap}`, readOnly: true }]),
+      ...(modelVolume === undefined ? [] : [{ name: "model", mountPath: modelVolume.mountPath, readOnly: true }]),
     ],
   };
 }
@@ -101,6 +105,7 @@ function contractEnvironment({ name }: ValidModelDeployment, { id, version, sour
     [RUNTIME_ENV.revision, id],
     [RUNTIME_ENV.port, String(HTTP_PORT)],
     [RUNTIME_ENV.configMapRoot, CONFIG_MAP_ROOT],
+    [RUNTIME_ENV.claimRoot, source.uri.startsWith("pvc://") ? CLAIM_ROOT : undefined],
     [RUNTIME_ENV.cacheDir, CACHE_DIR],
     [RUNTIME_ENV.terminationMessagePath, TERMINATION_MESSAGE_PATH],
     [RUNTIME_ENV.drainSeconds, String(DRAIN_SECONDS)],
@@ -111,9 +116,11 @@ function contractEnvironment({ name }: ValidModelDeployment, { id, version, sour
 /** Named keys only: a Secret cannot set NODE_OPTIONS or any other variable by the way. */
 function credentials({ uri, secretRef }: Source): V1EnvVar[] {
   if (secretRef === undefined) return [];
-  const keys = uri.startsWith("s3://") ? CREDENTIAL_KEYS.s3 : CREDENTIAL_KEYS.https;
+  const keys: readonly string[] =
+    Object.entries(CREDENTIAL_KEYS).find(([scheme]) => uri.startsWith(`${scheme}://`))?.[1] ?? [];
+  const variables: Readonly<Record<string, string>> = CREDENTIAL_VARIABLES;
   return keys.map((key) => ({
-    name: key,
+    name: variables[key] ?? key,
     valueFrom: { secretKeyRef: { name: secretRef.name, key, optional: true } },
   }));
 }
@@ -128,6 +135,16 @@ function canonicalResources({ requests, limits }: Resources): V1ResourceRequirem
   return { ...(requests && { requests: canonical(requests) }), ...(limits && { limits: canonical(limits) }) };
 }
 
-function configMapName({ uri }: Source): string | undefined {
-  return uri.startsWith("configmap://") ? uri.slice("configmap://".length) : undefined;
+/** The volume that holds the model, of sources that are mounted. */
+function volumeOf({ uri }: Source): { volume: V1Volume; mountPath: string } | undefined {
+  const [, scheme, name = ""] = /^(configmap|pvc):\/\/([^/]+)/.exec(uri) ?? [];
+  if (scheme === "configmap")
+    // Optional: a pod whose ConfigMap is missing would wait without a word; this way the runtime says ArtifactNotFound.
+    return { volume: { name: "model", configMap: { name, optional: true } }, mountPath: `${CONFIG_MAP_ROOT}/${name}` };
+  if (scheme === "pvc")
+    return {
+      volume: { name: "model", persistentVolumeClaim: { claimName: name, readOnly: true } },
+      mountPath: `${CLAIM_ROOT}/${name}`,
+    };
+  return undefined;
 }

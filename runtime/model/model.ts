@@ -38,7 +38,7 @@ export async function openModel({ folder, file, uri: source }: ModelLocation, in
   const files = file === undefined ? await findModelFiles(folder, source) : singleFile(file, source);
   const metadata = file === undefined ? await readMetadata(folder, source) : {};
   const { pipeline, otherOutputs } = await openPipeline(folder, files, intraOpThreads, source);
-  const features = resolveFeatures(metadata.features, pipeline.inputs, source);
+  const features = resolveFeatures(metadata.features ?? files.features, pipeline.inputs, source);
   const { outputs, batchable, fixedRows, runMs } = await warmUp(pipeline, files.preprocessor !== undefined, source);
   const answers = answerReader(
     metadata,

@@ -5,16 +5,21 @@ import type { Logger } from "pino";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
+import { isArchive } from "./archive.ts";
 import { ArtifactCache } from "./cache.ts";
 import { requireDigest } from "./digest.ts";
-import { download } from "./download.ts";
+import { beforeDeadline, download } from "./download.ts";
 import { fileDigest, folderDigest, listFiles, tooLarge } from "./file-tree.ts";
 import { httpOrigin } from "./http.ts";
+import { hubOrigin } from "./hub.ts";
 import { fileOrigin } from "./local-archive.ts";
 import { parseLocation } from "./location.ts";
-import type { Location } from "./location.ts";
+import type { Location, RemoteLocation } from "./location.ts";
+import { mlflowOrigin, MlflowServer } from "./mlflow.ts";
+import { objectOrigin } from "./object-store.ts";
 import type { Origin } from "./origin.ts";
-import { isArchive } from "./tar.ts";
+import { registryOrigin } from "./registry.ts";
+import { withRetries } from "./retry.ts";
 
 /** A model on this machine, verified to be the one that the spec names. */
 export interface Artifact {
@@ -25,6 +30,8 @@ export interface Artifact {
   readonly bytes: number;
   /** Where it came from, without credentials. */
   readonly uri: string;
+  /** The registry's version, of a registered model. */
+  readonly version?: string;
 }
 
 /** Brings the model of `MODEL_URI` to this machine. Throws a LoadError, or the signal's reason. */
@@ -37,8 +44,16 @@ export async function fetchArtifact(config: Config, logger: Logger, signal: Abor
         : pathArtifact(location, config);
     case "configmap":
       return configMapArtifact(location, config);
+    case "pvc":
+      return claimArtifact(location, config, logger, signal);
+    case "mlflow":
+      return mlflowArtifact(location, config, logger, signal);
     case "http":
     case "s3":
+    case "gs":
+    case "az":
+    case "hf":
+    case "oci":
       return remoteArtifact(location, config, logger, signal);
   }
 }
@@ -77,6 +92,48 @@ async function configMapArtifact(
   return pathArtifact({ uri, path: generation }, config);
 }
 
+/** Links of the claim may lead about in it, but not out of it. */
+async function claimArtifact(
+  { uri, path, mount, claim }: Extract<Location, { kind: "pvc" }>,
+  config: Config,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Artifact> {
+  const root = await realpath(mount).catch((cause: unknown) => {
+    throw new LoadError("ArtifactNotFound", `loading ${uri}: claim ${claim} is not mounted at ${mount}`, { cause });
+  });
+  const target = await realpath(path).catch((cause: NodeJS.ErrnoException) => {
+    throw cannotRead(uri, path, cause);
+  });
+  if (!`${target}/`.startsWith(`${root}/`)) {
+    throw new LoadError("InvalidConfiguration", `loading ${uri}: ${path} leads out of the volume`);
+  }
+  return isArchive(target)
+    ? remoteArtifact({ kind: "path", uri, path: target }, config, logger, signal)
+    : pathArtifact({ uri, path: target }, config);
+}
+
+/** An alias may move at any time: it is looked up once, and from then on it is the version that counts. */
+async function mlflowArtifact(
+  location: Extract<Location, { kind: "mlflow" }>,
+  config: Config,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Artifact> {
+  const { uri, reference } = location;
+  if ("alias" in reference) {
+    const { model, alias } = reference;
+    const server = new MlflowServer(uri, config);
+    const version = await beforeDeadline(uri, config, signal, (signal) =>
+      withRetries(() => server.versionOf(model, alias, signal), logger, signal),
+    );
+    logger.info({ source: uri, version }, "alias is resolved");
+    return mlflowArtifact({ ...location, reference: { model, version } }, config, logger, signal);
+  }
+  const artifact = await remoteArtifact(location, config, logger, signal);
+  return { ...artifact, ...("version" in reference && { version: reference.version }) };
+}
+
 async function folderArtifact(uri: string, folder: string, config: Config): Promise<Artifact> {
   const files = await listFiles(folder, uri, config.maxArtifactBytes);
   if (files.length === 0) {
@@ -88,13 +145,13 @@ async function folderArtifact(uri: string, folder: string, config: Config): Prom
 }
 
 async function remoteArtifact(
-  location: Exclude<Location, { kind: "configmap" }>,
+  location: RemoteLocation,
   config: Config,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<Artifact> {
   const { uri } = location;
-  const cache = new ArtifactCache(config.cacheDir);
+  const cache = new ArtifactCache(config.cacheDir, config.cacheMaxBytes);
   const cached = config.modelSha256 && (await cache.find(config.modelSha256));
   if (cached) {
     logger.info({ source: uri, sha256: config.modelSha256 }, "artifact is cached");
@@ -110,16 +167,33 @@ async function remoteArtifact(
   }
 }
 
-async function originOf(location: Exclude<Location, { kind: "configmap" }>, config: Config): Promise<Origin> {
+async function originOf(location: RemoteLocation, config: Config): Promise<Origin> {
   switch (location.kind) {
     case "path":
       return fileOrigin(location.path, location.uri);
     case "http":
       return httpOrigin(location.url, location.uri, config);
-    case "s3": {
-      const { s3Origin } = await import("./s3.ts"); // the SDK takes 0.1 s and 36 MB: only who needs it pays
-      return s3Origin(location, config);
-    }
+    case "mlflow":
+      return mlflowOrigin(location, config, async (artifactUri) => {
+        const storage = parseLocation(artifactUri, config);
+        if (["configmap", "pvc", "path", "mlflow"].includes(storage.kind))
+          throw new LoadError(
+            "UnsupportedSource",
+            `loading ${location.uri}: its artifacts are at ${storage.uri}, which only the MLflow server itself can read; start it with --artifacts-destination`,
+          );
+        return originOf(storage as RemoteLocation, config);
+      });
+    case "hf":
+      return hubOrigin(location, config);
+    case "oci":
+      return registryOrigin(location, config);
+    // The SDKs take 0.1 s and 36 MB and more: only who needs one pays.
+    case "s3":
+      return objectOrigin(location, (await import("./s3.ts")).s3Store(location, config));
+    case "gs":
+      return objectOrigin(location, (await import("./gcs.ts")).gcsStore(location, config));
+    case "az":
+      return objectOrigin(location, (await import("./azure.ts")).azureStore(location, config));
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
@@ -28,24 +28,33 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** What was used within this time is never evicted: another process of the same volume may be opening it. */
+const IN_USE_MS = 15 * 60_000;
+
 /**
  * Downloaded artifacts by digest, so that a restarted container does not download again.
  * An artifact appears whole or not at all: it is staged beside its place and renamed.
  */
 export class ArtifactCache {
   readonly #root: string;
+  readonly #maxBytes: number;
 
-  constructor(root: string) {
+  /** Beyond `maxBytes` those that were not used for the longest time are removed. */
+  constructor(root: string, maxBytes: number) {
     this.#root = root;
+    this.#maxBytes = maxBytes;
   }
 
   async find(sha256: string): Promise<CachedArtifact | undefined> {
     const folder = this.#place(sha256);
-    const files = await listFiles(folder, folder, Number.POSITIVE_INFINITY).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return undefined;
+    try {
+      const now = new Date();
+      await utimes(folder, now, now);
+      return { folder, sha256, bytes: await bytesOf(folder) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw error;
-    });
-    return files && { folder, sha256, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
+    }
   }
 
   /** An empty folder to download into; only this user may read it. Those that killed processes left behind are removed. */
@@ -69,15 +78,41 @@ export class ArtifactCache {
       // Another process downloaded the same bytes in the meantime.
       if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
     });
-    const files = await listFiles(folder, folder, Number.POSITIVE_INFINITY);
-    return { folder, sha256, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
+    const now = new Date();
+    await utimes(folder, now, now);
+    await this.#evict();
+    return { folder, sha256, bytes: await bytesOf(folder) };
   }
 
   async discard(staging: string): Promise<void> {
     await rm(staging, { recursive: true, force: true });
   }
 
+  /** Renames first, so that nobody finds half of an artifact. */
+  async #evict(): Promise<void> {
+    const place = join(this.#root, "sha256");
+    const artifacts = await Promise.all(
+      (await readdir(place)).map(async (name) => {
+        const folder = join(place, name);
+        return { folder, bytes: await bytesOf(folder), usedAt: (await stat(folder)).mtimeMs };
+      }),
+    );
+    let total = artifacts.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const { folder, bytes, usedAt } of artifacts.toSorted((a, b) => a.usedAt - b.usedAt)) {
+      if (total <= this.#maxBytes || Date.now() - usedAt < IN_USE_MS) return;
+      const aside = await mkdtemp(join(this.#root, `${STAGING}${process.pid}-`));
+      await rename(folder, aside);
+      await this.discard(aside);
+      total -= bytes;
+    }
+  }
+
   #place(sha256: string): string {
     return join(this.#root, "sha256", sha256);
   }
+}
+
+async function bytesOf(folder: string): Promise<number> {
+  const files = await listFiles(folder, folder, Number.POSITIVE_INFINITY);
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -1,22 +1,18 @@
-import { createHash } from "node:crypto";
-import type { Hash } from "node:crypto";
-import { createWriteStream } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Transform } from "node:stream";
-import { pipeline } from "node:stream/promises";
 
 import type { Logger } from "pino";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
 import { conversionOf } from "../model/conversions.ts";
+import { isArchive, liftSingleFolder, unpack } from "./archive.ts";
 import { requireDigest } from "./digest.ts";
 import { folderDigest, listFiles, tooLarge } from "./file-tree.ts";
-import type { Origin, OriginFile } from "./origin.ts";
+import type { OpenedFile, Origin, OriginFile } from "./origin.ts";
+import { PartialFile } from "./partial-file.ts";
 import { withRetries } from "./retry.ts";
 import { requireSafePath } from "./safe-path.ts";
-import { isArchive, unpack } from "./tar.ts";
 
 export interface DownloadContext {
   readonly config: Config;
@@ -31,29 +27,63 @@ const STALL_MS = 30_000;
 const PROGRESS_MS = 5_000;
 
 /** Fetches everything into the empty folder and returns its digest, verified. Throws a LoadError or the signal's reason. */
-export async function download(origin: Origin, folder: string, context: DownloadContext): Promise<string> {
+export function download(origin: Origin, folder: string, context: DownloadContext): Promise<string> {
   const { config, logger, uri } = context;
-  const deadline = AbortSignal.timeout(config.loadDeadlineSeconds * 1000);
-  const signal = AbortSignal.any([context.signal, deadline]);
-  try {
+  return beforeDeadline(uri, config, context.signal, async (signal) => {
     const files = await withRetries(() => origin.list(signal), logger, signal);
     const progress = new Progress(config.maxArtifactBytes, uri, logger);
     const [first] = files;
-    if (first?.whole) return await fetchWhole(origin, first, folder, progress, { ...context, signal });
+    if (first?.whole) return fetchWhole(origin, first, folder, progress, { ...context, signal });
 
-    for (const file of files)
-      await fetchFile(origin, file, join(folder, requireSafePath(file.path, uri)), progress, { ...context, signal });
+    for (const file of files) await fetchPart(origin, file, folder, progress, { ...context, signal });
+    if (files.some(({ layerOf }) => layerOf !== undefined)) await liftSingleFolder(folder);
     const sha256 = await folderDigest(folder, await listFiles(folder, uri, config.maxArtifactBytes));
     requireDigest(uri, sha256, config.modelSha256);
     return sha256;
+  });
+}
+
+/** Throws a LoadError (SourceUnavailable) when the work has not ended within LOAD_DEADLINE_SECONDS. */
+export async function beforeDeadline<T>(
+  uri: string,
+  { loadDeadlineSeconds }: Config,
+  stop: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const deadline = AbortSignal.timeout(loadDeadlineSeconds * 1000);
+  try {
+    return await work(AbortSignal.any([stop, deadline]));
   } catch (error) {
     if (!deadline.aborted || error instanceof LoadError) throw error;
     throw new LoadError(
       "SourceUnavailable",
-      `loading ${uri}: not here after ${config.loadDeadlineSeconds} s; raise LOAD_DEADLINE_SECONDS, or bring the model nearer`,
+      `loading ${uri}: not here after ${loadDeadlineSeconds} s; raise LOAD_DEADLINE_SECONDS, or bring the model nearer`,
       { cause: error },
     );
   }
+}
+
+async function fetchPart(
+  origin: Origin,
+  file: OriginFile,
+  folder: string,
+  progress: Progress,
+  context: DownloadContext,
+): Promise<void> {
+  const { config, uri, signal } = context;
+  if (file.layerOf === undefined) {
+    await fetchFile(origin, file, join(folder, requireSafePath(file.path, uri)), progress, context);
+    return;
+  }
+  const path = join(folder, ".layer");
+  await fetchFile(origin, file, path, progress, context);
+  await unpack(path, file.path, folder, {
+    source: uri,
+    maxBytes: config.maxArtifactBytes,
+    signal,
+    layerOf: file.layerOf,
+  });
+  await rm(path);
 }
 
 /** A single file is verified before anything is unpacked from it. */
@@ -70,8 +100,9 @@ async function fetchWhole(
   const sha256 = await fetchFile(origin, file, path, progress, context);
   requireDigest(uri, sha256, config.modelSha256);
   if (isArchive(file.path)) {
-    await unpack(path, folder, { source: uri, maxBytes: config.maxArtifactBytes, signal });
+    await unpack(path, file.path, folder, { source: uri, maxBytes: config.maxArtifactBytes, signal });
     await rm(path);
+    await liftSingleFolder(folder);
   } else {
     await rename(path, join(folder, "model.onnx"));
   }
@@ -84,12 +115,12 @@ function notAModel(name: string, uri: string): LoadError {
     ? new LoadError("UnsupportedFormat", `loading ${uri}: ${conversion}`)
     : new LoadError(
         "UnsupportedFormat",
-        `loading ${uri}: expected a .onnx file, a .tar.gz archive of a model folder, or a folder's address that ends with /`,
+        `loading ${uri}: expected a .onnx file, a .tar.gz or .zip archive of a model folder, or a folder's address that ends with /`,
       );
 }
 
 /** Returns the file's digest; of an optional file that does not exist, an empty string. */
-function fetchFile(
+async function fetchFile(
   origin: Origin,
   file: OriginFile,
   path: string,
@@ -97,26 +128,41 @@ function fetchFile(
   context: DownloadContext,
 ): Promise<string> {
   const { logger, signal, uri } = context;
-  return withRetries(
-    async () => {
-      const stall = new StallTimer();
-      const received = progress.start(file.path);
-      const hash = createHash("sha256");
-      try {
-        await mkdir(dirname(path), { recursive: true });
-        const body = await origin.open(file, AbortSignal.any([signal, stall.signal]));
-        if (body === undefined) return "";
-        await pipeline(body, meter(hash, stall, received), createWriteStream(path, { mode: 0o600 }));
-        progress.finish();
-        return hash.digest("hex");
-      } catch (error) {
-        throw error instanceof LoadError ? error : interrupted(error as NodeJS.ErrnoException, stall, file, uri);
-      } finally {
-        stall.stop();
-      }
-    },
-    logger,
-    signal,
+  await mkdir(dirname(path), { recursive: true });
+  const partial = new PartialFile(path);
+  let held = 0;
+  const attempt = async (): Promise<string> => {
+    const stall = new StallTimer();
+    try {
+      const opened = await origin.open(file, AbortSignal.any([signal, stall.signal]), partial.held);
+      if (opened === undefined) return "";
+      const received = progress.start(file.path, opened);
+      await partial.append(opened, (bytes) => {
+        stall.restart();
+        received(bytes);
+      });
+      return partial.digest();
+    } catch (error) {
+      throw error instanceof LoadError ? error : interrupted(error as NodeJS.ErrnoException, stall, file, uri);
+    } finally {
+      stall.stop();
+    }
+  };
+  const advanced = (): boolean => {
+    const before = held;
+    held = partial.held?.offset ?? 0;
+    return held > before;
+  };
+  const sha256 = await withRetries(attempt, logger, signal, advanced);
+  progress.finish();
+  if (file.sha256 !== undefined && sha256 !== file.sha256) throw damaged(file, sha256, uri);
+  return sha256;
+}
+
+function damaged({ path, sha256: expected }: OriginFile, sha256: string, uri: string): LoadError {
+  return new LoadError(
+    "DigestMismatch",
+    `loading ${uri}: ${path} has sha256 ${sha256}, its listing says ${expected}; upload it again`,
   );
 }
 
@@ -131,21 +177,6 @@ function interrupted(error: NodeJS.ErrnoException, stall: StallTimer, file: Orig
   const why = stall.signal.aborted ? `nothing came for ${STALL_MS / 1000} s` : error.message;
   return new LoadError("SourceUnavailable", `loading ${uri}: fetching ${file.path} was interrupted: ${why}`, {
     cause: error,
-  });
-}
-
-function meter(hash: Hash, stall: StallTimer, received: (bytes: number) => void): Transform {
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      try {
-        stall.restart();
-        received(chunk.length);
-        hash.update(chunk);
-        done(null, chunk);
-      } catch (error) {
-        done(error as Error);
-      }
-    },
   });
 }
 
@@ -186,15 +217,21 @@ class Progress {
     this.#current = 0;
   }
 
-  /** Begins a file, or an attempt at the same file anew. Returns what is to be called with each chunk's bytes. */
-  start(file: string): (bytes: number) => void {
-    this.#current = 0;
+  /** Begins a file, or an attempt at the same file. Returns what is to be called with each chunk's bytes. */
+  start(file: string, { offset, size }: OpenedFile): (bytes: number) => void {
+    this.#current = offset;
+    this.#require(this.#finished + (size ?? 0));
     return (bytes) => {
       this.#current += bytes;
-      if (this.#finished + this.#current > this.#maxBytes) throw tooLarge(this.#uri, this.#maxBytes);
+      this.#require(this.#finished + this.#current);
       if (performance.now() - this.#reported < PROGRESS_MS) return;
       this.#reported = performance.now();
-      this.#logger.info({ source: this.#uri, file, bytes: this.#finished + this.#current }, "downloading");
+      const ofFile = size === undefined ? {} : { file_bytes: this.#current, of: size };
+      this.#logger.info({ source: this.#uri, file, bytes: this.#finished + this.#current, ...ofFile }, "downloading");
     };
+  }
+
+  #require(bytes: number): void {
+    if (bytes > this.#maxBytes) throw tooLarge(this.#uri, this.#maxBytes);
   }
 }

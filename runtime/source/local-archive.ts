@@ -17,7 +17,7 @@ export function fileOrigin(path: string, uri: string): Origin {
           { cause },
         );
       });
-      return createReadStream(path);
+      return { body: createReadStream(path), offset: 0, etag: undefined, size: undefined };
     },
   };
 }

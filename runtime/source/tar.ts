@@ -1,21 +1,12 @@
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, rename, rmdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { open } from "node:fs/promises";
 import { PassThrough } from "node:stream";
+import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip } from "node:zlib";
+import { createGunzip, createZstdDecompress } from "node:zlib";
 
-import { LoadError } from "../load-error.ts";
-import { tooLarge } from "./file-tree.ts";
-import { requireSafePath } from "./safe-path.ts";
-
-export interface UnpackOptions {
-  /** For messages. */
-  readonly source: string;
-  /** Most bytes of the unpacked files together. */
-  readonly maxBytes: number;
-  readonly signal: AbortSignal;
-}
+import { damagedArchive, noPlainFile } from "./extraction.ts";
+import type { Extraction, UnpackOptions } from "./extraction.ts";
 
 interface Header {
   readonly path: string;
@@ -24,71 +15,65 @@ interface Header {
 }
 
 const BLOCK = 512;
-const MAX_ENTRIES = 10_000;
 /** Names in extension entries are short; a longer one is an attack on our memory. */
 const MAX_EXTENSION = 64 * 1024;
 
-export const isArchive = (path: string): boolean => /\.(?:tar\.gz|tgz)$/i.test(path);
+const GZIP = Buffer.from([0x1f, 0x8b]);
+const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 
-/**
- * Unpacks the regular files of a .tar.gz into `folder`; when all lie in one top folder, that folder's content.
- * Throws a LoadError for anything else than files and folders (links could leave the folder), and for damage.
- */
-export async function unpack(archive: string, folder: string, options: UnpackOptions): Promise<void> {
-  const unzipped = new PassThrough();
-  const zipped = pipeline(createReadStream(archive), createGunzip(), unzipped, { signal: options.signal });
-  zipped.catch(() => undefined); // the reader below meets the same error
+/** Unpacks the regular files of a tar, compressed with gzip or zstd or not at all: its first bytes tell. */
+export async function unpackTar(archive: string, extraction: Extraction, options: UnpackOptions): Promise<void> {
+  const plain = new PassThrough();
+  const file = createReadStream(archive);
+  const decompressor = await decompressorOf(archive);
+  const { signal } = options;
+  const copied = decompressor ? pipeline(file, decompressor, plain, { signal }) : pipeline(file, plain, { signal });
+  copied.catch(() => undefined); // the reader below meets the same error
   try {
-    await extract(new BlockReader(unzipped), folder, options);
-    unzipped.destroy();
-  } catch (cause) {
-    options.signal.throwIfAborted();
-    if (cause instanceof LoadError) throw cause;
-    throw damaged(options.source, (cause as Error).message, cause);
+    await extract(new BlockReader(plain), extraction, options.source);
+  } finally {
+    plain.destroy();
   }
-  await liftSingleFolder(folder);
 }
 
-async function extract(reader: BlockReader, folder: string, options: UnpackOptions): Promise<void> {
-  const { source, maxBytes } = options;
+async function decompressorOf(archive: string): Promise<Transform | undefined> {
+  const file = await open(archive);
+  try {
+    const { buffer: magic } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    if (magic.subarray(0, GZIP.length).equals(GZIP)) return createGunzip();
+    return magic.equals(ZSTD) ? createZstdDecompress() : undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+async function extract(reader: BlockReader, extraction: Extraction, source: string): Promise<void> {
   let extension: Partial<Header> = {};
-  let total = 0;
-  for (let entry = 0; ; entry += 1) {
+  for (;;) {
     const block = await reader.take(BLOCK);
-    if (block === undefined || block.every((byte) => byte === 0)) return;
-    if (entry > MAX_ENTRIES)
-      throw new LoadError("ArtifactTooLarge", `loading ${source}: the archive has more than ${MAX_ENTRIES} entries`);
+    if (block === undefined) throw damagedArchive(source, "it ends without tar's end mark");
+    if (block.every((byte) => byte === 0)) return;
     const header = { ...parseHeader(block, source), ...extension };
     extension = {};
     if (header.type === "x" || header.type === "L") {
-      if (header.size > MAX_EXTENSION) throw damaged(source, "an entry's name is too long");
+      if (header.size > MAX_EXTENSION) throw damagedArchive(source, "an entry's name is too long");
       const content = await readContent(reader, header.size, source);
       extension = header.type === "L" ? { path: untilNul(content) } : parsePax(content);
-      continue;
-    }
-    total += header.size;
-    if (total > maxBytes) throw tooLarge(source, maxBytes);
-    if (header.type === "0") await extractFile(reader, header, folder, source);
+    } else if (!extraction.admit(header.path, header.size)) await skip(reader, header.size);
+    else if (header.type === "0") await extractFile(reader, header, extraction, source);
     else if (header.type === "5" || header.type === "g") await skip(reader, header.size);
-    else
-      throw new LoadError(
-        "InvalidModel",
-        `loading ${source}: ${header.path} in the archive is a link or a device; archive plain files only (tar --dereference)`,
-      );
+    else throw noPlainFile(source, header.path);
   }
 }
 
-async function extractFile(reader: BlockReader, header: Header, folder: string, source: string): Promise<void> {
-  const path = join(folder, requireSafePath(header.path.replace(/^(?:\.\/)+/, ""), source));
-  await mkdir(dirname(path), { recursive: true });
-  const file = await open(path, "wx", 0o600).catch((cause: unknown) => {
-    throw damaged(source, `${header.path} occurs twice`, cause);
-  });
+async function extractFile(reader: BlockReader, header: Header, extraction: Extraction, source: string): Promise<void> {
+  const file = await extraction.create(header.path);
+  if (file === undefined) return skip(reader, header.size);
   try {
     for (let left = header.size; left > 0;) {
       const chunk = await reader.some(left);
-      if (chunk === undefined) throw damaged(source, "it ends in the middle of a file");
-      await file.writeFile(chunk);
+      if (chunk === undefined) throw damagedArchive(source, "it ends in the middle of a file");
+      await file.appendFile(chunk);
       left -= chunk.length;
     }
   } finally {
@@ -99,7 +84,7 @@ async function extractFile(reader: BlockReader, header: Header, folder: string, 
 
 async function readContent(reader: BlockReader, size: number, source: string): Promise<Buffer> {
   const content = await reader.take(size + padding(size));
-  if (content === undefined) throw damaged(source, "it ends in the middle of an entry");
+  if (content === undefined) throw damagedArchive(source, "it ends in the middle of an entry");
   return content.subarray(0, size);
 }
 
@@ -118,7 +103,7 @@ function parseHeader(block: Buffer, source: string): Header {
   const stored = octal(block.subarray(148, 156));
   const sum = block.reduce((total, byte, index) => total + (index >= 148 && index < 156 ? 32 : byte), 0);
   const size = octal(block.subarray(124, 136));
-  if (sum !== stored || !Number.isSafeInteger(size)) throw damaged(source, "an entry's header is not tar's");
+  if (sum !== stored || !Number.isSafeInteger(size)) throw damagedArchive(source, "an entry's header is not tar's");
   const prefix =
     block.toString("latin1", 257, 262) === "ustar" && block[263] !== 32 ? untilNul(block.subarray(345, 500)) : "";
   const name = untilNul(block.subarray(0, 100));
@@ -150,23 +135,6 @@ function octal(field: Buffer): number {
 function untilNul(field: Buffer): string {
   const end = field.indexOf(0);
   return field.toString("utf8", 0, end < 0 ? field.length : end);
-}
-
-async function liftSingleFolder(folder: string): Promise<void> {
-  const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => !name.startsWith("."));
-  const [only] = entries;
-  if (entries.length !== 1 || !only?.isDirectory()) return;
-  const inner = join(folder, only.name);
-  const aside = join(folder, ".lifted");
-  await rename(inner, aside); // the folder may hold an entry of its own name
-  for (const name of await readdir(aside)) await rename(join(aside, name), join(folder, name));
-  await rmdir(aside);
-}
-
-function damaged(source: string, why: string, cause?: unknown): LoadError {
-  return new LoadError("InvalidModel", `loading ${source}: the archive is damaged: ${why}; make it anew with tar czf`, {
-    cause,
-  });
 }
 
 /** Cuts a stream into pieces of the sizes that its reader asks for. */

@@ -7,6 +7,7 @@ import { pino } from "pino";
 
 import { readConfig } from "../../runtime/config.ts";
 import { LoadError } from "../../runtime/load-error.ts";
+import { s3Store } from "../../runtime/source/s3.ts";
 import { fetchArtifact } from "../../runtime/source/artifact.ts";
 import type { Artifact } from "../../runtime/source/artifact.ts";
 import { RuntimeProcess } from "../runtime/support/runtime-process.ts";
@@ -67,6 +68,37 @@ describe("An artifact in S3", () => {
     expect((await fetched(`s3://${bucket}/alone.onnx`)).sha256).to.equal(
       (await fetched(join(FOLDER, "model.onnx"))).sha256,
     );
+  });
+
+  it("goes on where a download broke, unless the object was replaced", async () => {
+    const whole = await readFile(join(FOLDER, "model.onnx"));
+    const store = s3Store({ uri: "", bucket, key: "" }, readConfig({ MODEL_URI: "s3://", ...credentials }));
+    const { signal } = new AbortController();
+    const { etag = "" } = await store.open("alone.onnx", signal);
+    for (const [held, from] of [
+      [{ offset: 1000, etag }, 1000],
+      [{ offset: 1000, etag: '"1"' }, 0],
+      [{ offset: whole.length, etag }, 0],
+    ] as const) {
+      const { body, offset, size } = await store.open("alone.onnx", signal, held);
+      expect({ offset, size }).to.deep.equal({ offset: from, size: whole.length });
+      expect(Buffer.concat(await Array.fromAsync(body))).to.deep.equal(whole.subarray(from));
+    }
+  });
+
+  it("is read with a web identity's token, as EKS gives it to a pod", async () => {
+    const token = join(await scratch.folder({ token: "header.payload.signature" }), "token");
+    await using runtime = new RuntimeProcess({
+      MODEL_URI: `s3://${bucket}/loan/1.0.0/`,
+      MODEL_CACHE_DIR: scratch.path("web-identity"),
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_ROLE_ARN: "arn:aws:iam::123456789012:role/models",
+      AWS_WEB_IDENTITY_TOKEN_FILE: token,
+      AWS_ENDPOINT_URL_STS: endpoint,
+      AWS_EC2_METADATA_DISABLED: "true",
+    });
+    await runtime.logged("ready");
+    expect(runtime.log).to.not.include("signature");
   });
 
   it("is served", async () => {

@@ -55,7 +55,21 @@ describe("A model that cannot be served is refused with its reason and what to d
       "an MLflow model of another flavor",
       { MLmodel: "flavors:\n  sklearn: {}\n  python_function: {}\n" },
       "UnsupportedFormat",
-      /no ONNX flavor \(it has: sklearn, python_function\)/,
+      /MLflow's sklearn flavour; .*skl2onnx\.to_onnx.* log it with mlflow\.onnx\.log_model/,
+    ],
+    [
+      "an MLmodel whose graph lies elsewhere",
+      { ...LOAN, MLmodel: "flavors:\n  onnx: { data: ../model.onnx }\n" },
+      "InvalidModel",
+      /could leave the model's folder/,
+    ],
+    ["an MLmodel without its graph", { MLmodel: "flavors:\n  onnx: { data: model.onnx }\n" }, "ArtifactNotFound", /MLmodel names/],
+    ["an MLmodel that is none", { ...LOAN, MLmodel: "[" }, "InvalidModel", /MLmodel is not what MLflow writes/],
+    [
+      "weights outside of its folder",
+      { "weights.bin": Buffer.alloc(8), "model.onnx": graph("climbing") },
+      "InvalidModel",
+      /External data path escapes model directory/,
     ],
     [
       "several graphs",
@@ -180,10 +194,10 @@ describe("A model that cannot be served is refused with its reason and what to d
   });
 
   it("UnsupportedSource for a scheme that it does not know, without the credentials in it", async () => {
-    const told = await failure({ MODEL_URI: "gs://key:secret@bucket/model?token=secret" });
+    const told = await failure({ MODEL_URI: "ftp://key:secret@bucket/model?token=secret" });
     expect(told.reason).to.equal("UnsupportedSource");
     expect(told.message)
-      .to.match(/^loading gs:\/\/bucket\/model: /)
+      .to.match(/^loading ftp:\/\/bucket\/model: /)
       .and.not.include("secret");
   });
 });

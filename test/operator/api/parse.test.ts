@@ -29,6 +29,13 @@ describe("parseModelDeployment", () => {
     ["a ConfigMap's name with dots", { source: { uri: "configmap://loan.v1" } }],
     ["a file's path", { source: { uri: "file:///models/loan" } }],
     ["credentials for https", { source: { uri: "https://host/model.onnx", secretRef: { name: "web" } } }],
+    ["a bucket of Google's", { source: { uri: "gs://models/loan/1/", secretRef: { name: "gcs" } } }],
+    ["a container of Azure's", { source: { uri: "az://models/loan/1/", secretRef: { name: "azure" } } }],
+    ["a claim", { source: { uri: "pvc://models" } }],
+    ["a claim's path", { source: { uri: "pvc://models/loan/1/" } }],
+    ["a hub's repository at a revision", { source: { uri: "hf://acme/loan@v1/onnx", secretRef: { name: "hub" } } }],
+    ["a registry's tag", { source: { uri: "oci://ghcr.io/acme/loan:1.0", secretRef: { name: "registry" } } }],
+    ["a registry's digest", { source: { uri: `oci://reg:5000/loan@sha256:${"a".repeat(64)}` } }],
     ["an at sign in a path", { source: { uri: "https://host/team@home/model.onnx" } }],
     ["quantities as numbers", { source, serving: { resources: { requests: { cpu: 2, memory: "1e9" } } } }],
     [

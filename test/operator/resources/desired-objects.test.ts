@@ -164,6 +164,27 @@ describe("desiredObjects", () => {
       expect(valueFrom?.secretKeyRef).to.include({ name: "web", optional: true });
   });
 
+  it("passes a registry's Docker config on under a name that a variable may have", () => {
+    const { spec } = deploymentOf(
+      childrenOf({ source: { uri: "oci://ghcr.io/acme/loan:1", secretRef: { name: "ghcr" } } }),
+    );
+    const config = spec?.template.spec?.containers[0]?.env?.find(({ name }) => name === "OCI_DOCKER_CONFIG");
+    expect(config?.valueFrom?.secretKeyRef).to.include({ name: "ghcr", key: ".dockerconfigjson", optional: true });
+  });
+
+  it("mounts a claim read-only, and tells the runtime where", () => {
+    const { spec } = deploymentOf(childrenOf({ source: { uri: "pvc://models/loan/1/" } }));
+    const pod = spec?.template.spec;
+    expect(pod?.volumes).to.deep.include({
+      name: "model",
+      persistentVolumeClaim: { claimName: "models", readOnly: true },
+    });
+    const [container] = pod?.containers ?? [];
+    const mountPath = "/var/run/slipway/claims/models";
+    expect(container?.volumeMounts).to.deep.include({ name: "model", mountPath, readOnly: true });
+    expect(container?.env).to.deep.include({ name: "MODEL_CLAIM_ROOT", value: "/var/run/slipway/claims" });
+  });
+
   it("names each variable once: the user's own comes before the Secret's", () => {
     const { spec } = deploymentOf(
       childrenOf({

@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile, readdir, rename, symlink } from "node:fs/promises";
 import { createServer as createTlsServer } from "node:https";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 import { expect } from "chai";
@@ -118,6 +119,42 @@ describe("An artifact", () => {
     });
   });
 
+  describe("on a claim's volume", () => {
+    const claims = (): Record<string, string> => ({ MODEL_CLAIM_ROOT: scratch.path("claims") });
+
+    before(async () => {
+      await mkdir(scratch.path("claims"));
+      await rename(await scratch.folder({ "loan/1/model.onnx": graph("regressor") }), scratch.path("claims/models"));
+      await symlink("1", scratch.path("claims/models/loan/current"));
+      await symlink("/etc", scratch.path("claims/models/loan/sly"));
+      await run("tar", [
+        "czf",
+        scratch.path("claims/models/loan.tar.gz"),
+        "-C",
+        scratch.path("claims/models/loan/1"),
+        ".",
+      ]);
+    });
+
+    it("is read where it is, also through a link of the volume", async () => {
+      const { sha256 } = await fetched(await scratch.folder({ "model.onnx": graph("regressor") }));
+      for (const uri of ["pvc://models/loan/1", "pvc://models/loan/current/"])
+        expect(await fetched(uri, claims()), uri).to.include({
+          sha256,
+          uri,
+          folder: scratch.path("claims/models/loan/1"),
+        });
+      expect(await fetched("pvc://models/loan/1/model.onnx", claims())).to.include({ file: "model.onnx" });
+      expect(await readdir((await fetched("pvc://models/loan.tar.gz", claims())).folder)).to.deep.equal(["model.onnx"]);
+    });
+
+    it("is refused when it is not there, or leads out of the volume", async () => {
+      expect(await refused("pvc://other/loan", claims())).to.include({ reason: "ArtifactNotFound" });
+      expect(await refused("pvc://models/loan/2", claims())).to.include({ reason: "ArtifactNotFound" });
+      expect(await refused("pvc://models/loan/sly", claims())).to.include({ reason: "InvalidConfiguration" });
+    });
+  });
+
   describe("in an archive", () => {
     async function archive(files: Parameters<Scratch["folder"]>[0], args: readonly string[] = ["."]): Promise<string> {
       const folder = await scratch.folder(files);
@@ -168,10 +205,79 @@ describe("An artifact", () => {
       });
       expect(await refused(join(cut, "cut.tar.gz"))).to.include({ reason: "InvalidModel" });
       expect((await refused(join(cut, "none.tar.gz"))).message).to.include("the archive is damaged");
+      await run(
+        "sh",
+        ["-c", "head -c 1024 /dev/zero | tar cf plain.tar none.tar.gz && head -c 1024 plain.tar > cut.tar"],
+        { cwd: cut },
+      );
+      expect(await refused(join(cut, "cut.tar"))).to.include({ reason: "InvalidModel" });
       const zeros = await archive({ "model.onnx": Buffer.alloc(5_000_000) });
       expect(await refused(zeros, { MAX_ARTIFACT_BYTES: "100000" })).to.include({ reason: "ArtifactTooLarge" });
       expect(await cachedFolders()).to.deep.equal(before);
       expect((await readdir(scratch.path("cache"))).filter((name) => name.startsWith("download-"))).to.deep.equal([]);
+    });
+  });
+
+  describe("in a zip", () => {
+    /** Python's zipfile, as the tool that most models are zipped with; `script` sees the open archive as `z`. */
+    async function zip(script: string): Promise<string> {
+      const path = join(await scratch.folder(FILES), "model.zip");
+      const program = `import zipfile, stat\nwith zipfile.ZipFile("model.zip", "w", zipfile.ZIP_DEFLATED) as z:\n  ${script}`;
+      await run("python3", ["-c", program], { cwd: dirname(path) });
+      return path;
+    }
+
+    it("is unpacked, compressed or stored, and its digest is that of the archive's bytes", async () => {
+      const path = await zip(
+        `z.write("model.onnx", "loan/model.onnx"); z.write("metadata.json", "loan/metadata.json", zipfile.ZIP_STORED); z.writestr("loan/größe.txt", "x" * 100000)`,
+      );
+      const { stdout } = await run("sha256sum", [path]);
+      const artifact = await fetched(path);
+      expect(artifact.sha256).to.equal(stdout.split(" ")[0]);
+      expect(await readFile(join(artifact.folder, "model.onnx"))).to.deep.equal(
+        await readFile(fixturePath("regressor.onnx")),
+      );
+      expect(await readFile(join(artifact.folder, "metadata.json"), "utf8")).to.equal('{"version":"3"}');
+      expect(await readFile(join(artifact.folder, "größe.txt"), "utf8")).to.equal("x".repeat(100_000));
+    });
+
+    for (const [what, script, reason, message] of [
+      ["climbs out of its folder", 'z.writestr("../x", "")', "InvalidModel", /could leave the model's folder/],
+      ["has an absolute path", 'z.writestr("/tmp/x", "")', "InvalidModel", /could leave the model's folder/],
+      ["has a file twice", 'z.writestr("x", "1"); z.writestr("x", "2")', "InvalidModel", /occurs twice/],
+      [
+        "has a link",
+        'i = zipfile.ZipInfo("x"); i.create_system = 3; i.external_attr = (stat.S_IFLNK | 0o777) << 16; z.writestr(i, "/etc/passwd")',
+        "InvalidModel",
+        /is a link/,
+      ],
+      ["is compressed in another way", 'z.writestr("x", "1", zipfile.ZIP_BZIP2)', "InvalidModel", /only deflate/],
+      ["is a bomb", 'z.writestr("x", bytes(5_000_000))', "ArtifactTooLarge", /more than 1000000 bytes/],
+      ["has too many entries", '[z.writestr(str(i), "") for i in range(10_001)]', "ArtifactTooLarge", /10000 entries/],
+    ] as const) {
+      it(`is refused when it ${what}`, async () => {
+        const error = await refused(await zip(script), { MAX_ARTIFACT_BYTES: "1000000" });
+        expect(error).to.include({ reason });
+        expect(error.message).to.match(message);
+      });
+    }
+
+    it("is refused when it lies about sizes, is cut off, or damaged anywhere", async () => {
+      const bytes = await readFile(await zip('z.writestr("metadata.json", "{}" + " " * 1000); z.write("model.onnx")'));
+      const directory = bytes.indexOf("PK\x01\x02", 0, "latin1");
+      const lying = Buffer.from(bytes);
+      lying.writeUInt32LE(10, directory + 24);
+      const damaged = Buffer.from(bytes);
+      damaged[35 + "metadata.json".length] = 0xff;
+      const folder = await scratch.folder({
+        "lying.zip": lying,
+        "damaged.zip": damaged,
+        "cut.zip": bytes.subarray(0, -30),
+        "none.zip": "no archive",
+      });
+      for (const name of ["lying", "damaged", "cut", "none"]) {
+        expect(await refused(join(folder, `${name}.zip`)), name).to.include({ reason: "InvalidModel" });
+      }
     });
   });
 
@@ -240,6 +346,75 @@ describe("An artifact", () => {
       };
       expect(await fetched(url("/flaky.onnx"))).to.include({ bytes: bytes.length });
       expect(asked).to.have.length(3);
+    });
+
+    it("goes on where the connection broke, as long as the file is the same", async () => {
+      const bytes = randomBytes(4 * 1024 ** 2);
+      const sha256 = createHash("sha256").update(bytes).digest("hex");
+      let etag = '"one"';
+      const starts: number[] = [];
+      handler = (request, response) => {
+        const { range, "if-range": condition } = request.headers;
+        const from = condition === etag ? Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1]) : 0;
+        starts.push(from);
+        const headers = { etag, "content-length": bytes.length - from };
+        if (from === 0) response.writeHead(200, headers);
+        else
+          response.writeHead(206, { ...headers, "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` });
+        if (starts.length > 1) return void response.end(bytes.subarray(from));
+        response.write(bytes.subarray(0, bytes.length / 2), () => {
+          if (request.url === "/replaced.onnx") etag = '"two"';
+          response.destroy();
+        });
+      };
+      expect(await fetched(url("/broken.onnx"))).to.include({ sha256, bytes: bytes.length });
+      expect(starts).to.have.length(2);
+      expect(starts[1]).to.be.within(1, bytes.length / 2);
+
+      starts.length = 0;
+      expect(await fetched(url("/replaced.onnx"), { MODEL_CACHE_DIR: scratch.path("replaced") })).to.include({
+        sha256,
+      });
+      expect(starts).to.deep.equal([0, 0]);
+    });
+
+    it("is fetched to the end over a link that breaks at every turn", async () => {
+      const bytes = randomBytes(7 * 1024 ** 2);
+      handler = (request, response) => {
+        const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
+        response.writeHead(from === 0 ? 200 : 206, {
+          etag: '"one"',
+          "content-length": bytes.length - from,
+          "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}`,
+        });
+        const to = from + Math.ceil(bytes.length / 7);
+        response.write(bytes.subarray(from, to), () => (to < bytes.length ? response.destroy() : response.end()));
+      };
+      expect(await fetched(url("/flaky.onnx"))).to.include({ bytes: bytes.length });
+      expect(asked).to.have.length.of.at.least(7); // five attempts are all, had none of them advanced
+    });
+
+    it("starts over when the server sends another part than asked for", async () => {
+      const bytes = await model();
+      handler = (request, response) => {
+        const isSecond = request.headers.range !== undefined;
+        response.writeHead(isSecond ? 206 : 200, {
+          etag: '"one"',
+          "content-length": bytes.length,
+          ...(isSecond && { "content-range": `bytes 0-${bytes.length - 1}/${bytes.length}` }),
+        });
+        response.write(bytes.subarray(0, 10), () =>
+          asked.length === 1 ? response.destroy() : response.end(bytes.subarray(10)),
+        );
+      };
+      expect(await fetched(url("/mistaken.onnx"))).to.include({ bytes: bytes.length });
+    });
+
+    it("is refused before its first byte when the server says that it is too large", async () => {
+      handler = (_, response) => response.writeHead(200, { "content-length": 300_000 }).flushHeaders();
+      expect(await refused(url("/large.onnx"), { MAX_ARTIFACT_BYTES: "200000" })).to.include({
+        reason: "ArtifactTooLarge",
+      });
     });
 
     it("is never unpacked or kept when its digest is another", async () => {

@@ -77,6 +77,14 @@ export const invalidObjects: readonly InvalidObject[] = [
   { title: "a file without a path", spec: { source: { uri: "file:///" } }, field: "spec.source.uri" },
   { title: "a key of a ConfigMap", spec: { source: { uri: "configmap://loan/model.onnx" } }, field: "spec.source.uri" },
   { title: "a ConfigMap in capitals", spec: { source: { uri: "configmap://Loan" } }, field: "spec.source.uri" },
+  { title: "a claim in capitals", spec: { source: { uri: "pvc://Models/loan" } }, field: "spec.source.uri" },
+  { title: "a hub's repository without an owner", spec: { source: { uri: "hf://loan" } }, field: "spec.source.uri" },
+  { title: "a registry without a repository", spec: { source: { uri: "oci://ghcr.io" } }, field: "spec.source.uri" },
+  {
+    title: "a registry's password",
+    spec: { source: { uri: "oci://me:secret@ghcr.io/acme/loan" } },
+    field: "spec.source.uri",
+  },
   {
     title: "a password in the source",
     spec: { source: { uri: "https://me:secret@host/model.onnx" } },
@@ -85,6 +93,11 @@ export const invalidObjects: readonly InvalidObject[] = [
   {
     title: "credentials for a source that takes none",
     spec: { source: { uri: "configmap://loan", secretRef: { name: "s3" } } },
+    field: "spec.source.secretRef",
+  },
+  {
+    title: "credentials for a claim",
+    spec: { source: { uri: "pvc://models/loan", secretRef: { name: "s3" } } },
     field: "spec.source.secretRef",
   },
   {

@@ -1,0 +1,59 @@
+import { addAbortSignal } from "node:stream";
+
+import { Storage } from "@google-cloud/storage";
+import type { StorageOptions } from "@google-cloud/storage";
+
+import type { Config } from "../config.ts";
+import { LoadError } from "../load-error.ts";
+import type { ObjectLocation, ObjectStore } from "./object-store.ts";
+
+export function gcsStore({ uri, bucket: name }: ObjectLocation, config: Config): ObjectStore {
+  const bucket = new Storage(clientOptions(config, uri)).bucket(name);
+  const refused = (cause: unknown): never => {
+    throw gcsError(cause, uri, name);
+  };
+  return {
+    async keys(prefix, most) {
+      const [files] = await bucket.getFiles({ prefix, maxResults: most, autoPaginate: false }).catch(refused);
+      return files.map((file) => file.name);
+    },
+    async open(key, signal, held) {
+      const [{ generation, size }] = await bucket.file(key).getMetadata().catch(refused);
+      const etag = String(generation);
+      const offset = held?.etag === etag ? held.offset : 0;
+      const body = bucket.file(key, { generation: etag }).createReadStream({ start: offset, validation: false });
+      return { body: addAbortSignal(signal, body), offset, etag, size: Number(size) };
+    },
+  };
+}
+
+function clientOptions({ googleCredentials, storageEmulatorHost }: Config, uri: string): StorageOptions {
+  const retryOptions = { autoRetry: false, maxRetries: 0 }; // we retry ourselves, and say so in the log
+  if (storageEmulatorHost !== undefined)
+    return { retryOptions, apiEndpoint: storageEmulatorHost, projectId: "emulated" };
+  if (googleCredentials === undefined) return { retryOptions };
+  try {
+    return { retryOptions, credentials: JSON.parse(googleCredentials) as NonNullable<StorageOptions["credentials"]> };
+  } catch {
+    // Not the cause: it could quote the key.
+    throw new LoadError(
+      "InvalidConfiguration",
+      `loading ${uri}: GOOGLE_CREDENTIALS is not the JSON of a service account key`,
+    );
+  }
+}
+
+function gcsError(cause: unknown, uri: string, bucket: string): LoadError {
+  const { code, message } = cause as { code?: number | string; message: string };
+  if (code === 404)
+    return new LoadError("ArtifactNotFound", `loading ${uri}: there is no such bucket or object; check the path`, {
+      cause,
+    });
+  if (code === 401 || code === 403 || /default credentials|invalid_grant|invalid_client/.test(message))
+    return new LoadError(
+      "AccessDenied",
+      `loading ${uri}: Google says ${code ?? message}; check the secret's GOOGLE_CREDENTIALS, and that they may list and read bucket ${bucket}`,
+      { cause },
+    );
+  return new LoadError("SourceUnavailable", `loading ${uri}: Google says ${message}`, { cause });
+}
