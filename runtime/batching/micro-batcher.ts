@@ -59,7 +59,6 @@ interface Waiting {
   readonly job: Job;
   /** Jobs of one key differ in their number of rows only. */
   readonly key: string;
-  readonly since: number;
   readonly deadline: number;
   readonly isGone: (() => boolean) | undefined;
   readonly resolve: (outputs: JobOutputs) => void;
@@ -97,9 +96,8 @@ export class MicroBatcher {
     }
     return new Promise((resolve, reject) => {
       const key = this.#options.batchable && !this.#isUniform ? batchKey(job) : "";
-      const since = this.#options.now();
-      const latest = Math.min(deadline ?? Number.POSITIVE_INFINITY, since + this.#options.maxWait);
-      this.#waiting.push({ job, key, since, deadline: latest, isGone, resolve, reject });
+      const latest = Math.min(deadline ?? Number.POSITIVE_INFINITY, this.#options.now() + this.#options.maxWait);
+      this.#waiting.push({ job, key, deadline: latest, isGone, resolve, reject });
       if (!this.#running) this.#schedule();
     });
   }
@@ -138,7 +136,7 @@ export class MicroBatcher {
       if (waiting.isGone?.()) {
         waiting.reject(new CancelledError("the caller is gone"));
       } else if (waiting.deadline < moment) {
-        waiting.reject(new DeadlineError(`no run began within ${Math.ceil(waiting.deadline - waiting.since)} ms`));
+        waiting.reject(new DeadlineError("no run began before the deadline"));
       } else if (
         first === undefined ||
         (batchable && waiting.key === first.key && rows + waiting.job.rows <= maxRows)
