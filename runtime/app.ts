@@ -3,9 +3,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 
 import type { Config } from "./config.ts";
+import { PredictionIds } from "./feedback/prediction-id.ts";
+import { Quality } from "./feedback/quality.ts";
 import type { GrpcServer } from "./grpc/server.ts";
 import { BodyBudget } from "./http/body.ts";
 import { endpoints } from "./http/endpoints.ts";
+import { feedbackEndpoint } from "./http/feedback.ts";
 import { hotEndpoint } from "./http/hot-endpoint.ts";
 import { inferProtocol, isInferPath } from "./http/infer.ts";
 import { invocationsProtocol, isV1PredictPath, predictProtocol, v1Protocol } from "./http/predict.ts";
@@ -90,7 +93,10 @@ async function listenForGrpc(
 
 function router(config: Config, state: ServingState, metrics: RuntimeMetrics, logger: Logger): Router {
   const options = { state, metrics, logger, bodies: new BodyBudget(config.maxBodyBytes), maxInFlight: config.maxQueue };
-  const predict = hotEndpoint(predictProtocol(metrics), options);
+  const ids = new PredictionIds(config.feedbackKey, config.feedbackMaxAgeSeconds * 1000);
+  const quality = new Quality(config.feedbackWindow, metrics.registry);
+  const feedback = feedbackEndpoint({ ids, quality, logger, bodies: options.bodies, now: Date.now });
+  const predict = hotEndpoint(predictProtocol(metrics, ids), options);
   const invocations = hotEndpoint(invocationsProtocol(metrics), options);
   const v1 = hotEndpoint(v1Protocol(metrics), options);
   const infer = hotEndpoint(inferProtocol(metrics), options);
@@ -98,6 +104,7 @@ function router(config: Config, state: ServingState, metrics: RuntimeMetrics, lo
   return (path) => {
     if (path === "/predict") return (request, response) => void predict(request, response);
     if (isInferPath(path)) return (request, response) => void infer(request, response);
+    if (path === "/feedback") return (request, response) => void feedback(request, response);
     if (isV1PredictPath(path)) return (request, response) => void v1(request, response);
     if (path === "/invocations") return (request, response) => void invocations(request, response);
     return cold;

@@ -63,6 +63,17 @@ const SETTINGS = {
     [0, 3_600_000],
     "Models whose warm run of one row takes longer run in a thread of their own, so that nothing else has to wait",
   ),
+  feedbackKey: optional(
+    "FEEDBACK_KEY",
+    "Secret that signs request ids; only feedback for ids signed with it is counted",
+  ),
+  feedbackMaxAgeSeconds: integer(
+    "FEEDBACK_MAX_AGE_SECONDS",
+    30 * 86_400,
+    [1, 3650 * 86_400],
+    "Feedback for older answers is refused",
+  ),
+  feedbackWindow: integer("FEEDBACK_WINDOW", 1000, [1, 1_000_000], "Truths that ml_model_accuracy looks back on"),
   drainSeconds: integer(
     RUNTIME_ENV.drainSeconds,
     5,

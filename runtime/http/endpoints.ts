@@ -7,7 +7,9 @@ import type { RuntimeMetrics } from "../observability/metrics.ts";
 import { modelMetadata, modelStatus, serverMetadata } from "../protocol/model-metadata.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
+import { DOCS_PAGE, DOCS_POLICY } from "./docs-page.ts";
 import { modelInfo } from "./model-info.ts";
+import { openApi } from "./openapi.ts";
 
 /** Everything but the hot path: health, metadata, metrics. */
 export function endpoints(state: ServingState, metrics: RuntimeMetrics, logger: Logger): Express {
@@ -40,6 +42,8 @@ export function endpoints(state: ServingState, metrics: RuntimeMetrics, logger: 
       });
     },
     "/model/info": withModel(modelInfo),
+    "/openapi.json": withModel(openApi),
+    "/docs": (_, response) => void response.set("content-security-policy", DOCS_POLICY).type("html").send(DOCS_PAGE),
     "/metrics": async (_, response) => {
       response.set("content-type", metrics.contentType).end(await metrics.text());
     },
@@ -70,7 +74,7 @@ export function endpoints(state: ServingState, metrics: RuntimeMetrics, logger: 
 
   app.use((request, response) => {
     response.status(404).json({
-      error: `there is no ${request.path.slice(0, 200)}; see /predict, /health, /model/info, /metrics and /v2`,
+      error: `there is no ${request.path.slice(0, 200)}; see /docs, /openapi.json, /predict, /health, /model/info, /metrics and /v2`,
     });
   });
   const failed: ErrorRequestHandler = (error: Error & { status?: number }, request, response, _next) => {

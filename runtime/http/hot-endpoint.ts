@@ -13,8 +13,19 @@ import { ClientGoneError, RequestError, answerable, busy } from "./request-error
 import { requestId } from "./request-id.ts";
 import { sendBinary, sendJson } from "./respond.ts";
 
-/** The JSON text of an answer, and what follows it. */
-export type Answer = string | { readonly json: string; readonly raw: readonly Uint8Array[] };
+/** The JSON text of an answer, and what follows it or what else its request is called. */
+export type Answer = string | BinaryAnswer | NamedAnswer;
+
+interface BinaryAnswer {
+  readonly json: string;
+  readonly raw: readonly Uint8Array[];
+}
+
+/** An answer that carries another request id than the one that its request was given. */
+interface NamedAnswer {
+  readonly json: string;
+  readonly requestId: string;
+}
 
 export interface Context {
   readonly requestId: string;
@@ -73,6 +84,7 @@ export function hotEndpoint(
       const answer = await handle(request, response, { id, began });
       const headers = { "x-request-id": id };
       if (typeof answer === "string") sendJson(response, status, answer, headers);
+      else if ("requestId" in answer) sendJson(response, status, answer.json, { "x-request-id": answer.requestId });
       else sendBinary(response, answer, headers);
       metrics.latency((performance.now() - began) / 1000);
     } catch (thrown) {

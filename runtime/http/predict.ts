@@ -1,3 +1,6 @@
+import type { IncomingMessage } from "node:http";
+
+import type { PredictionIds } from "../feedback/prediction-id.ts";
 import type { Prediction } from "../model/answer.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { Rows } from "../protocol/rows.ts";
@@ -37,11 +40,12 @@ const V1_PATH = /^\/v1\/models\/([^/:]+)(?:\/versions\/([^/:]+))?:predict$/;
 export const isV1PredictPath = (path: string): boolean => V1_PATH.test(path);
 
 /** POST /predict: named fields in, predictions out. */
-export function predictProtocol(metrics: RuntimeMetrics): HotProtocol {
-  return rowProtocol(metrics, OWN, (error, requestId) => ({
-    detail: error.problems ?? error.message,
+export function predictProtocol(metrics: RuntimeMetrics, ids: PredictionIds): HotProtocol {
+  const errorBody = ({ problems, message }: RequestError, requestId: string): object => ({
+    detail: problems ?? message,
     request_id: requestId,
-  }));
+  });
+  return rowProtocol(metrics, OWN, errorBody, ids);
 }
 
 /** POST /invocations, as MLflow's scoring server answers it. */
@@ -68,6 +72,7 @@ function rowProtocol(
   metrics: RuntimeMetrics,
   form: Form,
   errorBody: (error: RequestError, requestId: string) => object,
+  ids?: PredictionIds,
 ): HotProtocol {
   return {
     requireContent: (request) =>
@@ -79,10 +84,26 @@ function rowProtocol(
       if (!read.ok) throw new RequestError(status, "the input does not fit the model", { problems: read.problems });
       const predictions = await served.predict(read.job, caller);
       for (const { prediction } of predictions) metrics.prediction(prediction);
-      return JSON.stringify(form({ predictions, many: read.many, identity: served.identity, requestId }));
+      const id = ids ? selfDescribing(ids, requestId, request, served, predictions) : requestId;
+      const json = JSON.stringify(form({ predictions, many: read.many, identity: served.identity, requestId: id }));
+      return { json, requestId: id };
     },
     errorJson: (error, requestId) => JSON.stringify(errorBody(error, requestId)),
   };
+}
+
+/** The id that feedback can be given for. One that the caller chose is kept as it is. */
+function selfDescribing(
+  ids: PredictionIds,
+  requestId: string,
+  { headers }: IncomingMessage,
+  { identity, model }: ServedModel,
+  rows: readonly Prediction[],
+): string {
+  const { kind } = model.answers;
+  if (kind === "tensors" || headers["x-request-id"] === requestId) return requestId;
+  const predictions = rows.map(({ prediction }) => prediction);
+  return ids.write(requestId, { version: identity.version, revision: identity.revision, kind, predictions });
 }
 
 function readRows(

@@ -1,5 +1,6 @@
 import { answerReader } from "./answer.ts";
 import type { AnswerReader } from "./answer.ts";
+import { exampleRow } from "./example.ts";
 import { resolveFeatures } from "./features.ts";
 import type { Feature } from "./features.ts";
 import { findModelFiles, singleFile } from "./files.ts";
@@ -17,6 +18,8 @@ export interface Model {
   readonly pipeline: Pipeline;
   /** Undefined when the model takes tensors without named fields. */
   readonly features: readonly Feature[] | undefined;
+  /** A row to show people, where there are features. */
+  readonly example: Readonly<Record<string, unknown>> | undefined;
   readonly answers: AnswerReader;
   /** Whether rows of several requests may share a run. */
   readonly batchable: boolean;
@@ -45,5 +48,6 @@ export async function openModel({ folder, file, uri: source }: ModelLocation, in
     { outputs: pipeline.outputs, otherOutputs, sample: outputs, batchable },
     source,
   );
-  return { files, metadata, pipeline, features, answers, batchable, fixedRows, runMs };
+  const example = features && (await exampleRow(file === undefined ? folder : undefined, features));
+  return { files, metadata, pipeline, features, example, answers, batchable, fixedRows, runMs };
 }

@@ -82,6 +82,13 @@ export function fitsInteger(value: number | bigint, type: IntegerType): boolean 
   return value >= least && value <= most;
 }
 
+/** The numbers that fit an element of `type` and that JSON can say: beyond 2^53 not every integer is one. */
+export function integerRange(type: IntegerType): readonly [number, number] {
+  const [least, most] = INTEGER_RANGES[type];
+  const largest = Number(most);
+  return [Number(least), BigInt(largest) > most ? largest - 2 ** (type === "int64" ? 10 : 11) : largest];
+}
+
 export const elementCount = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /** Elements in one row: the product of all dimensions but the first; undefined when one of them is variable. */

@@ -12,7 +12,8 @@ const BATCH_ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 /** Counts in plain numbers on the hot path; prom-client sees them when somebody scrapes. */
 export class RuntimeMetrics {
-  readonly #registry = new Registry();
+  /** For parts that count for themselves. */
+  readonly registry = new Registry();
   readonly #predictions = new Map<string, number>();
   readonly #errors = new Map<ErrorReason, number>();
   readonly #latency = new CountedHistogram(LATENCY_SECONDS);
@@ -22,19 +23,19 @@ export class RuntimeMetrics {
   inFlight = 0;
 
   constructor() {
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({ register: this.registry });
     this.#watch("ml_requests_in_flight", "Prediction requests being answered", () => this.inFlight);
   }
 
   get contentType(): string {
-    return this.#registry.contentType;
+    return this.registry.contentType;
   }
 
   /** Starts the series of a model; before that only the process's own are exposed. */
   serve(served: ServedModel, loadSeconds: number): void {
     this.#kind = served.model.answers.kind;
     const { identity } = served;
-    const registers = [this.#registry];
+    const registers = [this.registry];
     const model_version = identity.version;
     this.#modelVersion = model_version;
     const predictions = new Counter({
@@ -93,7 +94,7 @@ export class RuntimeMetrics {
 
   /** The exposition in Prometheus' text format. */
   async text(): Promise<string> {
-    const text = await this.#registry.metrics();
+    const text = await this.registry.metrics();
     if (this.#modelVersion === undefined) return text;
     const labels = { model_version: this.#modelVersion };
     const latency = {
@@ -106,7 +107,7 @@ export class RuntimeMetrics {
   }
 
   #watch(name: string, help: string, read: () => number): void {
-    const gauge: Gauge = new Gauge({ name, help, registers: [this.#registry], collect: () => gauge.set(read()) });
+    const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(read()) });
   }
 }
 
