@@ -1,35 +1,22 @@
-/** `npm run bench` lists the benchmarks, `npm run bench -- NAME` runs one. Each prints ratios to a peer of the same run. */
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
-import { Command } from "commander";
+/** `npm run bench` lists the benchmarks, `npm run bench -- NAME [options]` runs one: the `main.ts` of that folder. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { globSync } from "node:fs";
+import { dirname, join } from "node:path";
 
-const names = readdirSync(import.meta.dirname)
-  .filter((file) => file.endsWith(".bench.ts"))
-  .map((file) => file.slice(0, -".bench.ts".length));
+const names = globSync("*/main.ts", { cwd: import.meta.dirname })
+  .map(dirname)
+  .toSorted();
+const [name, ...options] = process.argv.slice(2);
 
-const program = new Command("npm run bench --")
-  .description(`Runs a benchmark: ${names.join(", ")}.`)
-  .argument("[name]", "which one")
-  .option("--quick", "shorter rounds: for a look, not for a claim", false)
-  .option("--json", "end with one line of JSON: {figures: [{name, value, goal, ok}]}", false)
-  .parse();
-
-const [name = ""] = program.args;
-const { quick, json } = program.opts<{ quick: boolean; json: boolean }>();
-if (name === "") program.help();
-if (!names.includes(name)) program.error(`there is no benchmark ${name}; there are: ${names.join(", ")}`);
-
-const benchmark = (await import(join(import.meta.dirname, `${name}.bench.ts`))) as Benchmark;
-const figures = await benchmark.run({ quick, print: (line) => console.log(line) });
-if (json) console.log(JSON.stringify({ figures }));
-
-interface Benchmark {
-  run(options: { quick: boolean; print: (line: string) => void }): Promise<readonly Figure[]>;
-}
-
-interface Figure {
-  readonly name: string;
-  readonly value: number;
-  readonly goal: string;
-  readonly ok: boolean;
+if (name === undefined) {
+  console.log("npm run bench -- NAME [--quick: for a look, not for a claim] [--json: ends with a line of JSON]");
+  for (const each of names) console.log(`  ${each}`);
+} else if (names.includes(name)) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, name, "main.ts"), ...options], { stdio: "inherit" });
+  const [code] = (await once(child, "exit")) as [number | null];
+  process.exitCode = code ?? 1;
+} else {
+  console.error(`there is no benchmark ${name}; there are: ${names.join(", ")}`);
+  process.exitCode = 1;
 }
