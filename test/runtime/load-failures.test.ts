@@ -63,7 +63,12 @@ describe("A model that cannot be served is refused with its reason and what to d
       "InvalidModel",
       /could leave the model's folder/,
     ],
-    ["an MLmodel without its graph", { MLmodel: "flavors:\n  onnx: { data: model.onnx }\n" }, "ArtifactNotFound", /MLmodel names/],
+    [
+      "an MLmodel without its graph",
+      { MLmodel: "flavors:\n  onnx: { data: model.onnx }\n" },
+      "ArtifactNotFound",
+      /MLmodel names/,
+    ],
     ["an MLmodel that is none", { ...LOAN, MLmodel: "[" }, "InvalidModel", /MLmodel is not what MLflow writes/],
     [
       "weights outside of its folder",
