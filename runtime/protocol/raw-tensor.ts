@@ -44,7 +44,7 @@ function readStrings(bytes: Uint8Array, count: number, name: string): string[] {
 }
 
 /** A BYTES element as ONNX Runtime takes it. Throws an InferError when it is no text. */
-export function text(bytes: Buffer, index: number, name: string): string {
+function text(bytes: Buffer, index: number, name: string): string {
   if (!isUtf8(bytes)) throw new InferError(`input ${name}: element ${index} is not valid UTF-8`);
   return bytes.toString("utf8");
 }

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
@@ -26,7 +27,9 @@ const DATA_CHECKS = "positive_data_acceptance,negative_data_rejection";
 
 async function schemathesis(python: string, url: string, options: readonly string[]): Promise<void> {
   const args = ["run", url, "--checks", "all", "--max-examples", "100", "--seed", "1", ...options];
-  await promisify(execFile)(join(dirname(python), "schemathesis"), args).catch((error: Error & { stdout: string }) => {
-    throw new Error(error.stdout.slice(-8000), { cause: error });
-  });
+  await promisify(execFile)(join(dirname(python), "schemathesis"), args, { cwd: tmpdir() }).catch(
+    (error: Error & { stdout: string }) => {
+      throw new Error(error.stdout.slice(-8000), { cause: error });
+    },
+  );
 }
