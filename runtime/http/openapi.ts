@@ -1,6 +1,5 @@
 import type { Feature } from "../model/features.ts";
-import { integerRange, isIntegerType } from "../model/tensor.ts";
-import type { ElementType } from "../model/tensor.ts";
+import { LARGEST_FLOATS, integerRange, isIntegerType } from "../model/tensor.ts";
 import type { ServedModel } from "../served-model.ts";
 
 const JSON_BODY = "application/json";
@@ -90,14 +89,13 @@ function rowSchema(features: readonly Feature[], example: Readonly<Record<string
 /** What the input can hold. */
 function bounds({ type, element }: Feature): object {
   if (type !== "number" && type !== "integer") return {};
-  const range = isIntegerType(element) ? integerRange(element) : FLOAT_RANGES[element];
-  return range ? { minimum: range[0], maximum: range[1] } : {};
+  if (type === "integer") {
+    const [minimum, maximum] = integerRange(isIntegerType(element) ? element : "int64");
+    return { minimum, maximum };
+  }
+  const largest = LARGEST_FLOATS[element];
+  return largest === undefined ? {} : { minimum: -largest, maximum: largest };
 }
-
-const FLOAT_RANGES: Readonly<Partial<Record<ElementType, readonly [number, number]>>> = {
-  float16: [-65_504, 65_504],
-  float32: [-3.402_823_466_385_288_6e38, 3.402_823_466_385_288_6e38],
-};
 
 function predictionSchema({ answers }: ServedModel["model"], isWhole: boolean): object {
   return {

@@ -69,6 +69,12 @@ const INTEGER_RANGES = {
   uint64: [0n, 2n ** 64n - 1n],
 } as const;
 
+/** Beyond these, and for the others beyond what a double holds, a number would become infinite. */
+export const LARGEST_FLOATS: Readonly<Partial<Record<ElementType, number>>> = {
+  float16: 65_504,
+  float32: 3.402_823_466_385_288_6e38,
+};
+
 export type IntegerType = keyof typeof INTEGER_RANGES;
 
 export const isElementType = (type: string): type is ElementType => Object.hasOwn(DATATYPES, type);
@@ -82,11 +88,10 @@ export function fitsInteger(value: number | bigint, type: IntegerType): boolean 
   return value >= least && value <= most;
 }
 
-/** The numbers that fit an element of `type` and that JSON can say: beyond 2^53 not every integer is one. */
+/** The integers that fit an element of `type` and that JSON carries exactly. */
 export function integerRange(type: IntegerType): readonly [number, number] {
   const [least, most] = INTEGER_RANGES[type];
-  const largest = Number(most);
-  return [Number(least), BigInt(largest) > most ? largest - 2 ** (type === "int64" ? 10 : 11) : largest];
+  return [Math.max(Number(least), Number.MIN_SAFE_INTEGER), Math.min(Number(most), Number.MAX_SAFE_INTEGER)];
 }
 
 export const elementCount = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);

@@ -1,6 +1,6 @@
 import type { Job } from "../batching/micro-batcher.ts";
 import type { Feature } from "../model/features.ts";
-import { fitsInteger, isIntegerType } from "../model/tensor.ts";
+import { LARGEST_FLOATS, fitsInteger, isIntegerType } from "../model/tensor.ts";
 import type { Element, TensorSpec } from "../model/tensor.ts";
 import { csvRows } from "./csv.ts";
 import { isObject, rowsIn } from "./row-forms.ts";
@@ -101,6 +101,12 @@ function mistakeIn(value: unknown, feature: Feature): { msg: string; type: strin
       if (!Number.isInteger(value)) {
         return { msg: "Input should be a valid integer, got a number with a fractional part", type: "int_from_float" };
       }
+      if (!Number.isSafeInteger(value)) {
+        return {
+          msg: "Input should be an integer that JSON carries exactly, up to 2^53 - 1",
+          type: "int_parsing_size",
+        };
+      }
       return !isIntegerType(feature.element) || fitsInteger(value, feature.element)
         ? undefined
         : { msg: `Input should fit ${feature.element}`, type: "int_parsing_size" };
@@ -112,7 +118,5 @@ function mistakeIn(value: unknown, feature: Feature): { msg: string; type: strin
 }
 
 /** JSON can say 1e400, and a float32 input cannot hold 1e39: both would become infinite. */
-function finiteIn({ element }: Feature, value: number): boolean {
-  if (element === "float16") return Number.isFinite(Math.f16round(value));
-  return Number.isFinite(element === "float32" ? Math.fround(value) : value);
-}
+const finiteIn = ({ element }: Feature, value: number): boolean =>
+  Math.abs(value) <= (LARGEST_FLOATS[element] ?? Number.MAX_VALUE);

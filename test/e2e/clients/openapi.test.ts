@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
@@ -25,10 +26,10 @@ describe("openapi.json", function () {
 const DATA_CHECKS = "positive_data_acceptance,negative_data_rejection";
 
 async function schemathesis(python: string, url: string, options: readonly string[]): Promise<void> {
-  // The coverage phase asks for one more than the largest float, which is the same number in JSON's doubles.
-  const phases = ["--phases", "examples,fuzzing"];
-  const args = ["run", url, ...phases, "--checks", "all", "--max-examples", "100", "--seed", "1", ...options];
-  await promisify(execFile)(join(dirname(python), "schemathesis"), args).catch((error: Error & { stdout: string }) => {
-    throw new Error(error.stdout.slice(-8000), { cause: error });
-  });
+  const args = ["run", url, "--checks", "all", "--max-examples", "100", "--seed", "1", ...options];
+  await promisify(execFile)(join(dirname(python), "schemathesis"), args, { cwd: tmpdir() }).catch(
+    (error: Error & { stdout: string }) => {
+      throw new Error(error.stdout.slice(-8000), { cause: error });
+    },
+  );
 }
