@@ -29,7 +29,8 @@ function post(url: string, agent: Agent): Promise<Reply> {
 
 describe("SIGTERM", () => {
   it("loses no request of busy clients that stop when their connection is closed or the health check fails", async () => {
-    await using runtime = new RuntimeProcess({ MODEL_URI: "examples/loan/1.0.0", DRAIN_SECONDS: "1" });
+    // Longer than any machine needs for what is asked of the drain; the second SIGTERM ends it.
+    await using runtime = new RuntimeProcess({ MODEL_URI: "examples/loan/1.0.0", DRAIN_SECONDS: "60" });
     await runtime.logged("ready");
     const url = await runtime.url("/predict");
     const health = await runtime.url("/health");
@@ -53,6 +54,7 @@ describe("SIGTERM", () => {
     expect(replies.at(-1)?.headers["connection"]).to.equal("close");
     routed.abort();
     await Promise.all(clients);
+    runtime.signal("SIGTERM");
 
     expect(replies.every(({ status }) => status === 200)).to.equal(true);
     expect(await runtime.exited, runtime.log).to.equal(0);
