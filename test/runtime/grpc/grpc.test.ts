@@ -1,10 +1,11 @@
 import { Client, credentials, status as Status } from "@grpc/grpc-js";
-import type { ServiceError } from "@grpc/grpc-js";
+import type { ClientUnaryCall, ServiceError } from "@grpc/grpc-js";
 import { expect } from "chai";
 
 import { MODEL_INFER_REQUEST, MODEL_INFER_RESPONSE } from "../../../runtime/grpc/inference-messages.ts";
 import { Serving } from "../support/serving.ts";
 import { graph } from "../support/scratch.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const PACKAGE = "/inference.GRPCInferenceService";
 const asIs = (bytes: Buffer): Buffer => bytes;
@@ -101,4 +102,50 @@ describe("gRPC", () => {
     await infer(asking([0n]));
     expect(await count()).to.equal(before + 1);
   });
+});
+
+describe("gRPC calls that nobody waits for any more", () => {
+  const serving = new Serving({ "model.onnx": graph("slow") }, { GRPC_PORT: "0", BATCH_MAX_SIZE: "1" });
+  const calls: [title: string, milliseconds: number, end: (call: ClientUnaryCall) => void, code: Status][] = [
+    ["since they were cancelled", 60_000, (call) => call.cancel(), Status.CANCELLED],
+    ["since their deadline is past", 500, () => undefined, Status.DEADLINE_EXCEEDED],
+  ];
+  const message = MODEL_INFER_REQUEST.encode({
+    model_name: "model",
+    inputs: [{ name: "x", datatype: "FP32", shape: [1n, 1n], contents: { fp32_contents: [1] } }],
+  });
+  const metric = async (pattern: RegExp): Promise<number> =>
+    Number(pattern.exec(await serving.text("/metrics"))?.[1] ?? 0);
+
+  for (const [title, milliseconds, end, code] of calls) {
+    it(`leave the queue ${title}`, async () => {
+      const client = new Client(`127.0.0.1:${serving.grpcPort}`, credentials.createInsecure());
+      const runs = (): Promise<number> => metric(/ml_batch_rows_count\S* (\d+)/);
+      const before = await runs();
+      const instances = Array.from({ length: 60 }, () => ({ x: 1 })); // a run of about a second
+      const long = Promise.all([serving.post("/predict", { instances }), serving.post("/predict", { instances })]);
+      await waitFor(async () => (await metric(/ml_queue_length (\d+)/)) === 1);
+      const deadline = Date.now() + milliseconds;
+      const codes: Promise<Status | undefined>[] = [];
+      const waiting = Array.from({ length: 10 }, () => {
+        const { promise, resolve } = Promise.withResolvers<Status | undefined>();
+        codes.push(promise);
+        return client.makeUnaryRequest<Buffer, Buffer>(
+          `${PACKAGE}/ModelInfer`,
+          asIs,
+          asIs,
+          message,
+          { deadline },
+          (error) => resolve(error?.code),
+        );
+      });
+      await waitFor(async () => (await metric(/ml_queue_length (\d+)/)) === 11);
+      waiting.forEach(end);
+      expect(new Set(await Promise.all(codes))).to.deep.equal(new Set([code]));
+      await long;
+      await waitFor(async () => (await metric(/ml_requests_in_flight (\d+)/)) === 0);
+      expect((await runs()) - before).to.equal(2);
+      client.close();
+    });
+  }
 });

@@ -35,109 +35,118 @@ interface BinaryAnswer {
   readonly bytes: Readonly<Record<string, Uint8Array>>;
 }
 
-describe("Binary tensors over REST", () => {
-  const serving = new Serving({ "model.onnx": graph("identity") });
-  const inputs = ROWS.map(([type, datatype, bytes]) => sent(`in_${type}`, datatype, [1, 2], bytes));
-  const bytes = ROWS.map(([, , bytes]) => bytes);
+const PLACES: [title: string, environment: Record<string, string>][] = [
+  ["Binary tensors over REST", {}],
+  ["Binary tensors over REST to a model in a thread of its own", { INLINE_RUN_MS: "0" }],
+];
+for (const [title, environment] of PLACES)
+  describe(title, () => {
+    const serving = new Serving({ "model.onnx": graph("identity") }, environment);
+    const inputs = ROWS.map(([type, datatype, bytes]) => sent(`in_${type}`, datatype, [1, 2], bytes));
+    const bytes = ROWS.map(([, , bytes]) => bytes);
 
-  it("carry every datatype there and back, to the bit", async () => {
-    const answer = await infer(serving, { inputs, parameters: { binary_data_output: true } }, bytes);
-    expect(answer.status, answer.json.error).to.equal(200);
-    for (const [type, datatype, row] of ROWS) {
-      expect(answer.json.outputs).to.deep.include(sent(`out_${type}`, datatype, [1, 2], row));
-      expect(Buffer.from(answer.bytes[`out_${type}`]!)).to.deep.equal(Buffer.from(row));
-    }
-  });
+    it("carry every datatype there and back, to the bit", async () => {
+      const answer = await infer(serving, { inputs, parameters: { binary_data_output: true } }, bytes);
+      expect(answer.status, answer.json.error).to.equal(200);
+      for (const [type, datatype, row] of ROWS) {
+        expect(answer.json.outputs).to.deep.include(sent(`out_${type}`, datatype, [1, 2], row));
+        expect(Buffer.from(answer.bytes[`out_${type}`]!)).to.deep.equal(Buffer.from(row));
+      }
+    });
 
-  it("stand beside tensors in JSON, each output in the form that was asked for it", async () => {
-    const json = { ...inputs[0], parameters: undefined, data: [true, false] };
-    const answer = await infer(
-      serving,
-      {
-        inputs: [json, ...inputs.slice(1)],
-        outputs: [{ name: "out_bool", parameters: { binary_data: true } }, { name: "out_int8" }],
-      },
-      bytes.slice(1),
-    );
-    expect(answer.json.outputs.map(({ name }) => name)).to.deep.equal(["out_bool", "out_int8"]);
-    expect(answer.bytes["out_bool"]).to.deep.equal(Uint8Array.of(1, 0));
-    expect(answer.json.outputs[1]?.data).to.deep.equal([-128, 127]);
-  });
-
-  it("are answered in JSON unless asked for otherwise", async () => {
-    const answer = await infer(serving, { inputs, outputs: [{ name: "out_string" }] }, bytes);
-    expect(answer.json.outputs[0]?.data).to.deep.equal(["", "süß"]);
-  });
-
-  it("share a run with the rows of other clients, and come back to whom they belong", async () => {
-    const answers = await Promise.all(
-      Array.from({ length: 40 }, (_, client) => {
-        const mine = bytesOf(Float32Array.of(client, -client));
-        const body = {
-          inputs: [...inputs.filter(({ name }) => name !== "in_float"), sent("in_float", "FP32", [1, 2], mine)],
-          outputs: [{ name: "out_float", parameters: { binary_data: true } }],
-        };
-        return infer(serving, body, [...bytes.filter((_, index) => ROWS[index]![0] !== "float"), mine]);
-      }),
-    );
-    answers.forEach((answer, client) => {
-      expect(Buffer.from(answer.bytes["out_float"]!), String(client)).to.deep.equal(
-        Buffer.from(bytesOf(Float32Array.of(client, -client))),
+    it("stand beside tensors in JSON, each output in the form that was asked for it", async () => {
+      const json = { ...inputs[0], parameters: undefined, data: [true, false] };
+      const answer = await infer(
+        serving,
+        {
+          inputs: [json, ...inputs.slice(1)],
+          outputs: [{ name: "out_bool", parameters: { binary_data: true } }, { name: "out_int8" }],
+        },
+        bytes.slice(1),
       );
+      expect(answer.json.outputs.map(({ name }) => name)).to.deep.equal(["out_bool", "out_int8"]);
+      expect(answer.bytes["out_bool"]).to.deep.equal(Uint8Array.of(1, 0));
+      expect(answer.json.outputs[1]?.data).to.deep.equal([-128, 127]);
+    });
+
+    it("are answered in JSON unless asked for otherwise", async () => {
+      const answer = await infer(serving, { inputs, outputs: [{ name: "out_string" }] }, bytes);
+      expect(answer.json.outputs[0]?.data).to.deep.equal(["", "süß"]);
+    });
+
+    it("share a run with the rows of other clients, and come back to whom they belong", async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 40 }, (_, client) => {
+          const mine = bytesOf(Float32Array.of(client, -client));
+          const body = {
+            inputs: [...inputs.filter(({ name }) => name !== "in_float"), sent("in_float", "FP32", [1, 2], mine)],
+            outputs: [{ name: "out_float", parameters: { binary_data: true } }],
+          };
+          return infer(serving, body, [...bytes.filter((_, index) => ROWS[index]![0] !== "float"), mine]);
+        }),
+      );
+      answers.forEach((answer, client) => {
+        expect(Buffer.from(answer.bytes["out_float"]!), String(client)).to.deep.equal(
+          Buffer.from(bytesOf(Float32Array.of(client, -client))),
+        );
+      });
+    });
+
+    describe("are refused with 400, saying why:", () => {
+      const changed = (type: string, raw: Uint8Array, change: Partial<Sent> = {}): [object, Uint8Array[]] => [
+        {
+          inputs: ROWS.map(([name, datatype, row]) =>
+            name === type
+              ? { ...sent(`in_${name}`, datatype, [1, 2], raw), ...change }
+              : sent(`in_${name}`, datatype, [1, 2], row),
+          ),
+        },
+        ROWS.map(([name, , row]) => (name === type ? raw : row)),
+      ];
+      const table: [title: string, [body: object, bytes: Uint8Array[]], error: RegExp][] = [
+        ["too few bytes", changed("float", new Uint8Array(7)), /in_float has 7 bytes, but 2 elements of FP32 take 8/],
+        [
+          "a shape of more elements than there are bytes",
+          changed("string", strings("a", "b"), { shape: [1_000_000_000_000, 2] }),
+          /in_string has 10 bytes, which end before/,
+        ],
+        [
+          "a text that is cut off",
+          changed("string", strings("a", "bc").subarray(0, 10)),
+          /end before its 2 elements do/,
+        ],
+        ["a text too many", changed("string", strings("a", "b", "c")), /its 2 elements end after 10/],
+        ["bytes that are no text", changed("string", Uint8Array.of(1, 0, 0, 0, 255, 0, 0, 0, 0)), /is not valid UTF-8/],
+        ["a boolean that is neither", changed("bool", Uint8Array.of(1, 2)), /element 1 is no BOOL: byte 2/],
+        [
+          "a size beyond the body",
+          changed("string", strings("a", "b"), { parameters: { binary_data_size: 1000 } }),
+          /end within input in_string/,
+        ],
+        ["bytes that are nobody's", [{ inputs }, [...bytes, Uint8Array.of(0)]], /1\d\d bytes follow the JSON, but/],
+        [
+          "an input in both forms",
+          [{ inputs: [{ ...inputs[0], data: [true, false] }, ...inputs.slice(1)] }, bytes],
+          /in_bool needs either data or/,
+        ],
+      ];
+      for (const [title, [body, raw], error] of table) {
+        it(title, async () => {
+          const { status, json } = await infer(serving, body, raw);
+          expect(json.error).to.match(error);
+          expect(status).to.equal(400);
+        });
+      }
+
+      for (const header of ["1000000", "-1", "x", ""]) {
+        it(`the header ${JSON.stringify(header)}`, async () => {
+          const { status, json } = await serving.post(INFER, "{}", { "inference-header-content-length": header });
+          expect(status).to.equal(400);
+          expect(json["error"]).to.match(/inference-header-content-length must be/);
+        });
+      }
     });
   });
-
-  describe("are refused with 400, saying why:", () => {
-    const changed = (type: string, raw: Uint8Array, change: Partial<Sent> = {}): [object, Uint8Array[]] => [
-      {
-        inputs: ROWS.map(([name, datatype, row]) =>
-          name === type
-            ? { ...sent(`in_${name}`, datatype, [1, 2], raw), ...change }
-            : sent(`in_${name}`, datatype, [1, 2], row),
-        ),
-      },
-      ROWS.map(([name, , row]) => (name === type ? raw : row)),
-    ];
-    const table: [title: string, [body: object, bytes: Uint8Array[]], error: RegExp][] = [
-      ["too few bytes", changed("float", new Uint8Array(7)), /in_float has 7 bytes, but 2 elements of FP32 take 8/],
-      [
-        "a shape of more elements than there are bytes",
-        changed("string", strings("a", "b"), { shape: [1_000_000_000_000, 2] }),
-        /in_string has 10 bytes, which end before/,
-      ],
-      ["a text that is cut off", changed("string", strings("a", "bc").subarray(0, 10)), /end before its 2 elements do/],
-      ["a text too many", changed("string", strings("a", "b", "c")), /its 2 elements end after 10/],
-      ["bytes that are no text", changed("string", Uint8Array.of(1, 0, 0, 0, 255, 0, 0, 0, 0)), /is not valid UTF-8/],
-      ["a boolean that is neither", changed("bool", Uint8Array.of(1, 2)), /element 1 is no BOOL: byte 2/],
-      [
-        "a size beyond the body",
-        changed("string", strings("a", "b"), { parameters: { binary_data_size: 1000 } }),
-        /end within input in_string/,
-      ],
-      ["bytes that are nobody's", [{ inputs }, [...bytes, Uint8Array.of(0)]], /1\d\d bytes follow the JSON, but/],
-      [
-        "an input in both forms",
-        [{ inputs: [{ ...inputs[0], data: [true, false] }, ...inputs.slice(1)] }, bytes],
-        /in_bool needs either data or/,
-      ],
-    ];
-    for (const [title, [body, raw], error] of table) {
-      it(title, async () => {
-        const { status, json } = await infer(serving, body, raw);
-        expect(json.error).to.match(error);
-        expect(status).to.equal(400);
-      });
-    }
-
-    for (const header of ["1000000", "-1", "x", ""]) {
-      it(`the header ${JSON.stringify(header)}`, async () => {
-        const { status, json } = await serving.post(INFER, "{}", { "inference-header-content-length": header });
-        expect(status).to.equal(400);
-        expect(json["error"]).to.match(/inference-header-content-length must be/);
-      });
-    }
-  });
-});
 
 describe("16-bit floats", () => {
   const serving = new Serving({ "model.onnx": graph("halves") });
