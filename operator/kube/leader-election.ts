@@ -133,6 +133,7 @@ export class LeaderElector {
   async #campaign(signal: AbortSignal): Promise<void> {
     const { clock, retryPeriodMs, random, log } = this.#options;
     while (!signal.aborted) {
+      const started = clock.monotonic();
       try {
         await this.#acquireOrRenew(signal);
       } catch (error) {
@@ -143,7 +144,9 @@ export class LeaderElector {
       if (!this.#leading) {
         await sleep(clock, retryPeriodMs * (1 + random() * acquireJitter), signal);
       } else if (this.isLeader() && !this.#heldByOther()) {
-        await sleep(clock, Math.min(retryPeriodMs, this.#deadline - clock.monotonic()), signal);
+        // From the start of this attempt: one that timed out has used up time that the next one needs.
+        const next = Math.min(started + retryPeriodMs, this.#deadline);
+        await sleep(clock, Math.max(0, next - clock.monotonic()), signal);
       } else {
         this.#lose();
         return;

@@ -1,4 +1,4 @@
-import type { V1ContainerState, V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
+import type { V1ContainerState, V1ContainerStateTerminated, V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
 import { LOAD_FAILURES } from "../../runtime/contract.ts";
 import type { TerminationMessage } from "../../runtime/contract.ts";
 import type { RevisionReason } from "../api/status.ts";
@@ -78,13 +78,18 @@ function terminated(state: V1ContainerState | undefined, restarts: number): PodF
       message: "the container was killed at its memory limit; raise serving.resources.limits.memory",
       permanent: restarts > 0,
     };
-  const lastWords = end.message?.trim().split("\n").at(-1);
-  return {
-    reason: "CrashLoop",
-    message: `the container ended with exit code ${end.exitCode}${lastWords ? `: ${lastWords.slice(0, 500)}` : ""}; see kubectl logs --previous`,
-    permanent: restarts > 2,
-  };
+  return { reason: "CrashLoop", message: `${describeEnd(end)}; see kubectl logs --previous`, permanent: restarts > 2 };
 }
+
+/** Whatever a killed container logged last, it was not about its end. */
+function describeEnd({ exitCode, message }: V1ContainerStateTerminated): string {
+  if (exitCode === KILLED) return "the container was killed (SIGKILL), though not for its memory";
+  const lastWords = message?.trim().split("\n").at(-1);
+  return `the container ended with exit code ${exitCode}${lastWords ? `: ${lastWords.slice(0, 500)}` : ""}`;
+}
+
+/** The exit code of a process that SIGKILL (9) ended. */
+const KILLED = 128 + 9;
 
 /** What the runtime wrote before it ended; undefined when it wrote something else. */
 function terminationMessage(text: string | undefined): TerminationMessage | undefined {

@@ -1,4 +1,4 @@
-import { realpath, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 import type { Logger } from "pino";
@@ -80,15 +80,12 @@ async function configMapArtifact(
 ): Promise<Artifact> {
   const generation = await realpath(join(path, "..data")).catch(() => path);
   const mount = await realpath(path).catch(() => undefined);
-  if (mount === undefined) {
-    throw new LoadError(
-      "ArtifactNotFound",
-      `loading ${uri}: ConfigMap ${name} is not mounted at ${path}; does it exist in the namespace of the ModelDeployment?`,
-    );
-  }
+  if (mount === undefined) throw configMapNotFound(uri, name, `is not mounted at ${path}`);
   if (!`${generation}/`.startsWith(`${mount}/`) && generation !== path) {
     throw new LoadError("InvalidConfiguration", `loading ${uri}: ${path}/..data leads out of the volume`);
   }
+  // The mount is optional, and of a ConfigMap that does not exist a kubelet mounts an empty folder.
+  if ((await readdir(generation)).length === 0) throw configMapNotFound(uri, name, "holds no files, or is not there");
   return pathArtifact({ uri, path: generation }, config);
 }
 
@@ -195,6 +192,13 @@ async function originOf(location: RemoteLocation, config: Config): Promise<Origi
     case "az":
       return objectOrigin(location, (await import("./azure.ts")).azureStore(location, config));
   }
+}
+
+function configMapNotFound(uri: string, name: string, how: string): LoadError {
+  return new LoadError(
+    "ArtifactNotFound",
+    `loading ${uri}: ConfigMap ${name} ${how}; does it exist in the namespace of the ModelDeployment?`,
+  );
 }
 
 function cannotRead(uri: string, path: string, cause: NodeJS.ErrnoException): LoadError {

@@ -105,6 +105,17 @@ describe("LeaderElector", () => {
     });
   }
 
+  it("asks again at once when a renewal got no answer, while there is time left to get one", async () => {
+    const connection: Parameters<LeaseApi["client"]>[0] = { state: "up" };
+    const { elector } = candidate("a", connection);
+    await elector.acquired();
+    connection.state = "hangs";
+    await clock.advance(6_999); // renewed at 2 s, given up at 7 s
+    connection.state = "up";
+    await clock.advance(1);
+    expect(elector.deadline()).to.equal(17_000);
+  });
+
   it("leads from the moment it asked, not from when the answer came: others may have seen the renewal that early", async () => {
     const connection: Parameters<LeaseApi["client"]>[0] = { state: "up" };
     const { elector } = candidate("a", connection);

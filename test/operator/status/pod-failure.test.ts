@@ -74,6 +74,13 @@ const cases: Case[] = [
     /exit code 1: ValueError: no/,
   ],
   [
+    "a container that was killed, without what it happened to log last",
+    pod({ restartCount: 1, state: running, started: false, lastState: terminated(137, "Error", '{"msg":"ready"}') }),
+    "CrashLoop",
+    false,
+    /^the container was killed \(SIGKILL\), though not for its memory; see kubectl logs --previous$/,
+  ],
+  [
     "an end for the fourth time",
     pod({ restartCount: 3, lastState: terminated(1, "Error"), state: waiting("CrashLoopBackOff") }),
     "CrashLoop",

@@ -110,6 +110,15 @@ describe("An artifact", () => {
       });
     });
 
+    it("is said not to exist when the volume is empty, as kubelets leave it then", async () => {
+      const volume = scratch.path("configmaps/nowhere");
+      await mkdir(join(volume, "..2026_1"), { recursive: true });
+      await symlink("..2026_1", join(volume, "..data"));
+      const { reason, message } = await refused("configmap://nowhere");
+      expect(reason).to.equal("ArtifactNotFound");
+      expect(message).to.match(/ConfigMap nowhere holds no files, or is not there; does it exist in the namespace/);
+    });
+
     it("is not followed out of the volume", async () => {
       await mount("honest");
       const volume = scratch.path("configmaps/sly");
