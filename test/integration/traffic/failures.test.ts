@@ -43,7 +43,7 @@ describe("when a runtime fails, traffic", function () {
   });
 
   for (const [title, data, source, reason, said] of [
-    ["is missing", undefined, {}, "ArtifactNotFound", /model\.onnx/],
+    ["is missing", undefined, {}, "ArtifactNotFound", /ConfigMap there-is-none holds no files, or is not there/],
     [
       "has other bytes than the spec pins",
       "loan-v1",
