@@ -16,9 +16,11 @@ export interface MlflowModel {
   readonly features: Metadata["features"] | undefined;
 }
 
+/** MLflow writes a signature's columns as JSON within its YAML. */
+const JSON_TEXT = z.string().transform((text): unknown => JSON.parse(text));
 const MLMODEL = z.object({
   flavors: z.record(z.string(), z.looseObject({ data: z.string().nullish() })),
-  signature: z.object({ inputs: z.string().nullish() }).nullish(),
+  signature: z.object({ inputs: JSON_TEXT.nullish() }).nullish(),
 });
 const COLUMNS = z.array(z.object({ name: z.string(), type: z.string(), required: z.boolean().default(true) })).min(1);
 
@@ -66,9 +68,8 @@ function parseMlmodel(text: string, source: string): z.infer<typeof MLMODEL> {
   }
 }
 
-function featuresOf(inputs: string | null | undefined): Metadata["features"] | undefined {
-  if (!inputs) return undefined;
-  const columns = COLUMNS.safeParse(JSON.parse(inputs));
+function featuresOf(inputs: unknown): Metadata["features"] | undefined {
+  const columns = COLUMNS.safeParse(inputs);
   if (!columns.success) return undefined;
   return columns.data.map(({ name, type, required }) => {
     const known = TYPES[type];

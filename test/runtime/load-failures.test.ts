@@ -69,6 +69,12 @@ describe("A model that cannot be served is refused with its reason and what to d
       "ArtifactNotFound",
       /MLmodel names/,
     ],
+    [
+      "an MLmodel whose signature is cut off",
+      { ...LOAN, MLmodel: "flavors:\n  onnx: { data: model.onnx }\nsignature:\n  inputs: '['\n" },
+      "InvalidModel",
+      /MLmodel is not what MLflow writes/,
+    ],
     ["an MLmodel that is none", { ...LOAN, MLmodel: "[" }, "InvalidModel", /MLmodel is not what MLflow writes/],
     [
       "weights outside of its folder",
