@@ -1,5 +1,5 @@
 import { MicroBatcher } from "./batching/micro-batcher.ts";
-import type { Caller, Job, JobOutputs } from "./batching/micro-batcher.ts";
+import type { BatcherOptions, Caller, Job, JobOutputs } from "./batching/micro-batcher.ts";
 import type { Prediction } from "./model/answer.ts";
 import type { Model } from "./model/model.ts";
 import { answeredTensors, readJob } from "./protocol/infer.ts";
@@ -17,14 +17,8 @@ export interface ModelIdentity {
   readonly sha256: string;
 }
 
-export interface ServingOptions {
-  readonly maxRows: number;
-  readonly maxQueue: number;
-  readonly maxWait: number;
-  readonly maxDelay: number;
-  readonly now: () => number;
-  readonly onRun: (rows: number) => void;
-}
+/** What the model itself does not decide of its batches. */
+export type ServingOptions = Omit<BatcherOptions, "batchable" | "fixedRows">;
 
 export interface PredictionCounter {
   prediction(value: unknown): void;

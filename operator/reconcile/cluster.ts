@@ -185,7 +185,7 @@ async function settleAll<T>(writes: readonly Promise<T>[]): Promise<T[]> {
 }
 
 /** What the API server will say again until someone changes something: a state to report, not an error to retry. */
-function refusal({ kind, metadata }: KubeObject, error: unknown): Applied["refused"][number] | undefined {
+function refusal(child: KubeObject, error: unknown): Applied["refused"][number] | undefined {
   if (!isForbidden(error) && !isInvalid(error)) return undefined;
-  return { child: `${kind}/${metadata.name}`, message: error.message, quota: /exceeded quota/.test(error.message) };
+  return { child: childKey(child), message: error.message, quota: /exceeded quota/.test(error.message) };
 }

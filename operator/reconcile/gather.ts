@@ -26,7 +26,6 @@ export function gather(sighting: Sighting, routers: readonly ObservedRouter[]): 
       sighting.pods.filter((pod) => componentOf(pod) === COMPONENTS.revision),
       (pod) => revisionOf(pod) ?? "",
     ),
-    routerPods: sighting.pods.filter((pod) => componentOf(pod) === COMPONENTS.router),
     deploymentConditions: new Map(revisions.map((child) => [revisionOf(child) ?? "", child.status?.conditions ?? []])),
     loadBalancer: loadBalancer(front),
   };

@@ -151,7 +151,12 @@ function withRecordOf(status: ModelDeploymentStatus, { rollout }: ModelDeploymen
 
 function initialReplicas(name: string, { revisions }: Plan): Map<string, number> {
   const autoscaled = revisions.filter(({ serving }) => serving.autoscaling !== undefined);
-  return new Map(autoscaled.map(({ id, floor }) => [`Deployment/${childNames.revision(name, id)}`, floor]));
+  return new Map(
+    autoscaled.map(({ id, floor }) => [
+      childKey({ kind: "Deployment", metadata: { name: childNames.revision(name, id) } }),
+      floor,
+    ]),
+  );
 }
 
 function statusOf(object: KubeObject): ModelDeploymentStatus {

@@ -5,7 +5,6 @@ import type { Observed } from "../plan/observed.ts";
 export interface Facts extends Observed {
   /** Pods by revision, without those of the routers. */
   readonly pods: ReadonlyMap<string, readonly V1Pod[]>;
-  readonly routerPods: readonly V1Pod[];
   /** Conditions of the Deployments by revision. */
   readonly deploymentConditions: ReadonlyMap<string, readonly V1DeploymentCondition[]>;
   /** Where a cloud's load balancer exposes the front Service. */

@@ -39,7 +39,6 @@ function statusOf(cluster: SimulatedCluster, given: Circumstances = {}): ModelDe
   const facts = {
     ...observed,
     pods: new Map(ids.map((id) => [id, pods(id)])),
-    routerPods: [],
     deploymentConditions: new Map(ids.map((id) => [id, deploymentConditions])),
     loadBalancer,
   };
