@@ -25,7 +25,11 @@ export type Router = (path: string) => Handler;
 export class HttpServer {
   readonly #server: Server;
 
-  constructor(route: Router, state: ServingState, config: Pick<Config, "maxConnectionAgeSeconds" | "clientTimeoutSeconds">) {
+  constructor(
+    route: Router,
+    state: ServingState,
+    config: Pick<Config, "maxConnectionAgeSeconds" | "clientTimeoutSeconds">,
+  ) {
     const lifetimes = new WeakMap<Socket, number>();
     const isLast = ({ socket }: ServerResponse): boolean =>
       state.draining || performance.now() > ((socket && lifetimes.get(socket)) ?? Number.POSITIVE_INFINITY);
