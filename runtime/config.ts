@@ -50,6 +50,12 @@ const SETTINGS = {
     [1, 3600],
     "A prediction that waited longer for its run is answered 504",
   ),
+  clientTimeoutSeconds: integer(
+    "CLIENT_TIMEOUT_SECONDS",
+    60,
+    [1, 3600],
+    "A request that has not come whole by then, or its headers in a quarter of that, is answered 408 and its connection closed",
+  ),
   maxConnectionAgeSeconds: integer(
     "MAX_CONNECTION_AGE_SECONDS",
     300,

@@ -94,7 +94,12 @@ function readSent(request: IncomingMessage, budget: BodyBudget): Promise<Buffer>
     let chunks: Buffer[] = [];
     let size = 0;
     let held = 0;
-    let refusal: RequestError | undefined;
+    const announced = Number(request.headers["content-length"] ?? 0);
+    let refusal = announced > maxBytes ? tooLarge(maxBytes) : undefined;
+    if (refusal && announced > maxBytes * DISCARDED) {
+      reject(refusal);
+      return;
+    }
     const letGo = (): void => {
       chunks = [];
       budget.release(held);

@@ -11,9 +11,9 @@ import type { ServingState } from "../serving-state.ts";
  * the connection on which a proxy is just sending.
  */
 const KEEP_ALIVE_MS = 620_000;
-/** A client that dribbles its headers or its body holds a connection no longer than this. */
-const HEADERS_MS = 15_000;
-const REQUEST_MS = 60_000;
+/** The part of a request's time that its headers may take. */
+const HEADERS_SHARE = 1 / 4;
+const MOST_CHECKS_MS = 5_000;
 const MAX_CONNECTIONS = 20_000;
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -25,11 +25,20 @@ export type Router = (path: string) => Handler;
 export class HttpServer {
   readonly #server: Server;
 
-  constructor(route: Router, state: ServingState, config: Pick<Config, "maxConnectionAgeSeconds">) {
+  constructor(
+    route: Router,
+    state: ServingState,
+    config: Pick<Config, "maxConnectionAgeSeconds" | "clientTimeoutSeconds">,
+  ) {
     const lifetimes = new WeakMap<Socket, number>();
     const isLast = ({ socket }: ServerResponse): boolean =>
       state.draining || performance.now() > ((socket && lifetimes.get(socket)) ?? Number.POSITIVE_INFINITY);
-    const options = { ServerResponse: lastResponses(isLast), connectionsCheckingInterval: 5_000 };
+    const requestMs = config.clientTimeoutSeconds * 1000;
+    const headersMs = requestMs * HEADERS_SHARE;
+    const options = {
+      ServerResponse: lastResponses(isLast),
+      connectionsCheckingInterval: Math.min(Math.ceil(headersMs / 3), MOST_CHECKS_MS),
+    };
     this.#server = createServer(options, (request, response) => {
       const { url = "/" } = request;
       const query = url.indexOf("?");
@@ -41,8 +50,8 @@ export class HttpServer {
     });
     this.#server.on("clientError", refuseUnparsable);
     this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
-    this.#server.headersTimeout = HEADERS_MS;
-    this.#server.requestTimeout = REQUEST_MS;
+    this.#server.headersTimeout = headersMs;
+    this.#server.requestTimeout = requestMs;
     this.#server.maxConnections = MAX_CONNECTIONS;
   }
 

@@ -4,6 +4,7 @@ import { BlobServiceClient, StorageSharedKeyCredential } from "@azure/storage-bl
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
+import { failureInWords } from "./object-store.ts";
 import type { ObjectLocation, ObjectStore } from "./object-store.ts";
 import type { OpenedFile } from "./origin.ts";
 
@@ -62,7 +63,7 @@ function serviceClient(config: Config, uri: string): BlobServiceClient {
   }
   throw new LoadError(
     "InvalidConfiguration",
-    `loading ${uri}: az:// needs a valid AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN`,
+    `loading ${uri}: az:// needs a valid AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN: set source.secretRef`,
   );
 }
 
@@ -71,6 +72,7 @@ const statusOf = (cause: unknown): number | undefined => (cause as { statusCode?
 function azureError(cause: unknown, uri: string, container: string): LoadError {
   const { code, message } = cause as { code?: string; message: string };
   const status = statusOf(cause);
+  const failure = failureInWords(status, code, message);
   if (status === 404)
     return new LoadError("ArtifactNotFound", `loading ${uri}: there is no such container or blob; check the path`, {
       cause,
@@ -78,8 +80,8 @@ function azureError(cause: unknown, uri: string, container: string): LoadError {
   if (status === 401 || status === 403)
     return new LoadError(
       "AccessDenied",
-      `loading ${uri}: Azure says ${code ?? status}; check the secret's AZURE_STORAGE_ variables, and that they may list and read container ${container}`,
+      `loading ${uri}: Azure says ${failure}; check the secret's AZURE_STORAGE_ variables, and that they may list and read container ${container}`,
       { cause },
     );
-  return new LoadError("SourceUnavailable", `loading ${uri}: Azure says ${code ?? message.split("\n")[0]}`, { cause });
+  return new LoadError("SourceUnavailable", `loading ${uri}: Azure says ${failure}`, { cause });
 }

@@ -5,12 +5,13 @@ import type { StorageOptions } from "@google-cloud/storage";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
+import { failureInWords, giveCredentials } from "./object-store.ts";
 import type { ObjectLocation, ObjectStore } from "./object-store.ts";
 
 export function gcsStore({ uri, bucket: name }: ObjectLocation, config: Config): ObjectStore {
   const bucket = new Storage(clientOptions(config, uri)).bucket(name);
   const refused = (cause: unknown): never => {
-    throw gcsError(cause, uri, name);
+    throw gcsError(cause, uri, name, config);
   };
   return {
     async keys(prefix, most) {
@@ -43,17 +44,26 @@ function clientOptions({ googleCredentials, storageEmulatorHost }: Config, uri: 
   }
 }
 
-function gcsError(cause: unknown, uri: string, bucket: string): LoadError {
+function gcsError(cause: unknown, uri: string, bucket: string, { googleCredentials }: Config): LoadError {
   const { code, message } = cause as { code?: number | string; message: string };
+  const failure =
+    typeof code === "number" ? failureInWords(code, undefined, "") : failureInWords(undefined, code, message);
   if (code === 404)
     return new LoadError("ArtifactNotFound", `loading ${uri}: there is no such bucket or object; check the path`, {
       cause,
     });
-  if (code === 401 || code === 403 || /default credentials|invalid_grant|invalid_client/.test(message))
+  const lacksIdentity = googleCredentials === undefined && (code === 401 || /default credentials/.test(message));
+  if (lacksIdentity)
     return new LoadError(
       "AccessDenied",
-      `loading ${uri}: Google says ${code ?? message}; check the secret's GOOGLE_CREDENTIALS, and that they may list and read bucket ${bucket}`,
+      `loading ${uri}: Google says ${failure}, and there are no credentials; ${giveCredentials("GKE's workload identity")}`,
       { cause },
     );
-  return new LoadError("SourceUnavailable", `loading ${uri}: Google says ${message}`, { cause });
+  if (code === 401 || code === 403 || /invalid_grant|invalid_client/.test(message))
+    return new LoadError(
+      "AccessDenied",
+      `loading ${uri}: Google says ${failure}; check GOOGLE_CREDENTIALS of the secret, and that they may list and read bucket ${bucket}`,
+      { cause },
+    );
+  return new LoadError("SourceUnavailable", `loading ${uri}: Google says ${failure}`, { cause });
 }

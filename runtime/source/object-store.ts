@@ -19,6 +19,20 @@ export interface ObjectStore {
 
 const MAX_OBJECTS = 1000;
 
+/** What to do when there are no credentials at all; `identity` is how this cloud calls a pod's own. */
+export const giveCredentials = (identity: string): string =>
+  `set source.secretRef, or give the pod's service account an identity (${identity})`;
+
+/**
+ * How a request to a cloud failed: its status with the service's own code for it, else what the SDK says of the network.
+ * Never the text of an answer: the error page of a proxy may hold what it was sent, credentials too.
+ */
+export function failureInWords(status: number | undefined, code: unknown, message: string): string {
+  const name = typeof code === "string" && /^\w{1,64}$/.test(code) ? code : undefined;
+  if (status !== undefined) return name === undefined ? `status ${status}` : `${name} (status ${status})`;
+  return name ?? message.split("\n")[0]?.slice(0, 300) ?? "nothing";
+}
+
 /** A key with a file's ending is a single object, any other a prefix that stands for a folder. */
 export function objectOrigin({ uri, bucket, key }: ObjectLocation, store: ObjectStore): Origin {
   const isFile = /\.[a-z0-9]{1,8}$/i.test(key) && !/\.\d+$/.test(key); // 1.0.0 is a version, not a file

@@ -5,6 +5,7 @@ import type { S3ClientConfig } from "@aws-sdk/client-s3";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
+import { failureInWords, giveCredentials } from "./object-store.ts";
 import type { ObjectLocation, ObjectStore } from "./object-store.ts";
 import type { OpenedFile } from "./origin.ts";
 
@@ -74,6 +75,15 @@ const ABSENT = /NoSuchKey|NoSuchBucket|NotFound/;
 function s3Error(cause: unknown, uri: string, bucket: string): LoadError {
   const { name, message } = cause as Error;
   const status = statusOf(cause);
+  // Without a status the name is the SDK's own: TimeoutError, Error and so on; its message says more.
+  const failure = failureInWords(status, status === undefined ? undefined : name, message);
+  if (name === "CredentialsProviderError") {
+    return new LoadError(
+      "AccessDenied",
+      `loading ${uri}: there are no AWS credentials; ${giveCredentials("AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE")}`,
+      { cause },
+    );
+  }
   if (ABSENT.test(name) || status === 404) {
     const what = name === "NoSuchBucket" ? `there is no bucket ${bucket}` : "there is no such object";
     return new LoadError(
@@ -85,16 +95,17 @@ function s3Error(cause: unknown, uri: string, bucket: string): LoadError {
   if (DENIED.test(name) || status === 401 || status === 403) {
     return new LoadError(
       "AccessDenied",
-      `loading ${uri}: S3 says ${name}; check the secret's AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that they may list and read bucket ${bucket}`,
+      `loading ${uri}: S3 says ${failure}; check the secret's AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that they may list and read bucket ${bucket}`,
       { cause },
     );
   }
   if (status === 301 || status === 400) {
+    const region = /expecting '([a-z]{2}[a-z0-9-]{1,30})'/.exec(message)?.[1];
     return new LoadError(
       "InvalidConfiguration",
-      `loading ${uri}: S3 says ${name}: ${message}; is AWS_REGION the bucket's?`,
+      `loading ${uri}: S3 says ${failure}; is AWS_REGION the bucket's?${region === undefined ? "" : ` It says ${region}`}`,
       { cause },
     );
   }
-  return new LoadError("SourceUnavailable", `loading ${uri}: S3 says ${name}: ${message}`, { cause });
+  return new LoadError("SourceUnavailable", `loading ${uri}: S3 says ${failure}`, { cause });
 }
