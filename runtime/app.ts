@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { PredictionIds } from "./feedback/prediction-id.ts";
 import { Quality } from "./feedback/quality.ts";
+import type { CountFeedback } from "./feedback/quality.ts";
 import type { GrpcServer } from "./grpc/server.ts";
 import { BodyBudget } from "./http/body.ts";
 import { endpoints } from "./http/endpoints.ts";
@@ -94,8 +95,10 @@ async function listenForGrpc(
 function router(config: Config, state: ServingState, metrics: RuntimeMetrics, logger: Logger): Router {
   const options = { state, metrics, logger, bodies: new BodyBudget(config.maxBodyBytes), maxInFlight: config.maxQueue };
   const ids = new PredictionIds(config.feedbackKey, config.feedbackMaxAgeSeconds * 1000);
-  const quality = new Quality(config.feedbackWindow, metrics.registry);
-  const feedback = feedbackEndpoint({ ids, quality, logger, bodies: options.bodies, now: Date.now });
+  const quality = new Quality(config.feedbackWindow);
+  metrics.add(() => quality.families());
+  const countFeedback: CountFeedback = async (feedback) => feedback.map((each) => quality.count(each));
+  const feedback = feedbackEndpoint({ ids, countFeedback, logger, bodies: options.bodies, now: Date.now });
   const predict = hotEndpoint(predictProtocol(metrics, ids), options);
   const invocations = hotEndpoint(invocationsProtocol(metrics), options);
   const v1 = hotEndpoint(v1Protocol(metrics), options);
@@ -141,6 +144,8 @@ async function load(
     maxDelay: config.batchMaxDelayMs,
     now: () => performance.now(),
     onRun: (rows) => metrics.batch(rows),
+    onRan: (milliseconds) => metrics.inference(milliseconds / 1000),
+    onWait: (milliseconds) => metrics.queueWait(milliseconds / 1000),
   });
   const loadSeconds = (performance.now() - began) / 1000;
   metrics.serve(served, loadSeconds);
