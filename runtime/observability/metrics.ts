@@ -11,8 +11,7 @@ const MAX_LABELS = 100;
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const BATCH_ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
-/** Metrics that a part keeps for itself, asked for at each scrape. */
-export type Collect = () => readonly MetricFamily[] | Promise<readonly MetricFamily[]>;
+type Families = () => Promise<MetricFamily[]>;
 
 /** Counts in plain numbers on the hot path; they become series when somebody scrapes. */
 export class RuntimeMetrics {
@@ -24,17 +23,17 @@ export class RuntimeMetrics {
   readonly #queueWait = new CountedHistogram(SECONDS);
   readonly #inference = new CountedHistogram(SECONDS);
   readonly #batchRows = new CountedHistogram(BATCH_ROWS);
-  readonly #parts: Collect[] = [];
+  readonly #gather: Families;
   #process: Promise<ProcessMetrics> | undefined;
   #kind: AnswerReader["kind"] = "tensors";
   #served: { readonly model: ServedModel; readonly loadSeconds: number } | undefined;
 
-  /** Has the part's metrics exposed with ours. */
-  add(part: Collect): void {
-    this.#parts.push(part);
+  /** `share` makes the metrics of this process a part of the pod's, and returns what gathers all of these. */
+  constructor(share: (own: Families) => Families) {
+    this.#gather = share(() => this.#families());
   }
 
-  /** Starts the series of a model; before that only those of the parts are exposed. */
+  /** Starts the series of a model; before that only those of the process are exposed. */
   serve(model: ServedModel, loadSeconds: number): void {
     this.#kind = model.model.answers.kind;
     this.#served = { model, loadSeconds };
@@ -68,17 +67,15 @@ export class RuntimeMetrics {
     this.#batchRows.observe(rows);
   }
 
-  /** All metrics of this process. */
-  async families(): Promise<MetricFamily[]> {
-    this.#process ??= startProcessMetrics();
-    const process = (await this.#process).families();
-    const parts = await Promise.all([...this.#parts.map(async (collect) => collect()), process]);
-    return [...this.#ofModel(), ...parts.flat()];
+  /** The pod's exposition in Prometheus' text format. */
+  async text(): Promise<string> {
+    return exposition(await this.#gather());
   }
 
-  /** The exposition in Prometheus' text format. */
-  async text(): Promise<string> {
-    return exposition(await this.families());
+  async #families(): Promise<MetricFamily[]> {
+    this.#process ??= startProcessMetrics();
+    const process = await (await this.#process).families();
+    return [...this.#ofModel(), ...process];
   }
 
   #ofModel(): MetricFamily[] {
