@@ -132,9 +132,9 @@ export class Supervisor {
   #readinessChanged(): void {
     const ready = [...this.#members.values()].filter(({ isReady }) => isReady).length;
     const isReady = ready === this.#config.processes;
-    if (isReady) this.#logger.info({ processes: ready }, "all processes are ready");
     this.#wasReady ||= isReady;
     this.#tellAll({ kind: "pod", ready: isReady });
+    if (isReady) this.#logger.info({ processes: ready }, "all processes are ready");
   }
 
   #exited(member: Member, how: number | string): void {
