@@ -4,7 +4,6 @@ import type { Logger } from "pino";
 
 import type { Config } from "./config.ts";
 import { PredictionIds } from "./feedback/prediction-id.ts";
-import { Quality } from "./feedback/quality.ts";
 import type { GrpcServer } from "./grpc/server.ts";
 import { BodyBudget } from "./http/body.ts";
 import { endpoints } from "./http/endpoints.ts";
@@ -18,16 +17,18 @@ import { startWorkerPipeline } from "./execution/worker-pipeline.ts";
 import { openModel } from "./model/model.ts";
 import type { Model, ModelLocation } from "./model/model.ts";
 import { RuntimeMetrics } from "./observability/metrics.ts";
+import { alone } from "./processes/pod.ts";
+import type { Pod } from "./processes/pod.ts";
 import { ServedModel } from "./served-model.ts";
 import { ServingState } from "./serving-state.ts";
-import { fetchArtifact } from "./source/artifact.ts";
 
 /** Requests that are still running this long after the drain are cut. */
 const CLOSE_GRACE_MS = 20_000;
 
 export interface Runtime {
-  readonly port: number;
-  /** Undefined when GRPC_PORT is not set. */
+  /** Undefined for a process of a pod that does not listen yet. */
+  readonly port: number | undefined;
+  /** Undefined when GRPC_PORT is not set, too. */
   readonly grpcPort: number | undefined;
   /** Settles when the model serves; rejects with a LoadError when it never will. Resolves when stopped before. */
   readonly ready: Promise<void>;
@@ -38,36 +39,58 @@ export interface Runtime {
   stop(hurry: AbortSignal): Promise<void>;
 }
 
-/** Listens at once, then loads the model. Rejects, with the system's error, only when it cannot listen. */
-export async function startRuntime(config: Config, logger: Logger): Promise<Runtime> {
+interface Parts {
+  readonly config: Config;
+  readonly state: ServingState;
+  readonly metrics: RuntimeMetrics;
+  readonly logger: Logger;
+  readonly pod: Pod;
+}
+
+interface Listening {
+  readonly port: number;
+  readonly grpcPort: number | undefined;
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Listens at once, unless other processes of the pod serve already, and loads the model. Rejects, with the system's error,
+ * only when it cannot listen.
+ */
+export async function startRuntime(config: Config, logger: Logger, pod: Pod = alone(config)): Promise<Runtime> {
   const state = new ServingState();
-  const metrics = new RuntimeMetrics();
-  const server = new HttpServer(router(config, state, metrics, logger), state, config);
-  const port = await server.listen(config.port, config.host);
-  logger.info({ port, host: config.host ?? "::" }, "listening");
-  const grpc = await listenForGrpc(config, state, metrics, logger).catch(async (error: unknown) => {
-    await server.close(0);
-    throw error;
-  });
+  const metrics = new RuntimeMetrics((own) => pod.shareMetrics(own));
+  const parts = { config, state, metrics, logger, pod };
+  pod.onReadiness((othersReady) => state.setOthersReady(othersReady));
+  let listening = pod.listensAtOnce ? await listen(parts) : undefined;
 
   const loading = new AbortController();
-  const ready = load(config, state, metrics, logger, loading.signal).catch((error: unknown) => {
+  const ready = loadAndListen().catch((error: unknown) => {
     if (!loading.signal.aborted) throw error;
   });
   ready.catch(() => undefined); // whoever awaits it hears of it
+  async function loadAndListen(): Promise<void> {
+    await load(parts, loading.signal);
+    listening ??= await listen(parts);
+  }
+
   return {
-    port,
-    grpcPort: grpc?.port,
+    get port() {
+      return listening?.port;
+    },
+    get grpcPort() {
+      return listening?.grpcPort;
+    },
     ready,
     async stop(hurry) {
-      const wasServing = state.phase === "ready";
+      const wasServing = state.model !== undefined;
       state.drain();
       loading.abort(new Error("stopped while loading"));
       if (wasServing) {
         logger.info({ seconds: config.drainSeconds }, "draining");
         await delay(config.drainSeconds * 1000, undefined, { signal: hurry }).catch(() => undefined);
       }
-      await Promise.all([server.close(CLOSE_GRACE_MS), grpc?.close(CLOSE_GRACE_MS)]);
+      await listening?.close(CLOSE_GRACE_MS);
       await ready.catch(() => undefined); // a thread that is still opening the model must not be cut off
       await state.model?.close();
       logger.info("stopped");
@@ -75,13 +98,24 @@ export async function startRuntime(config: Config, logger: Logger): Promise<Runt
   };
 }
 
+async function listen(parts: Parts): Promise<Listening> {
+  const { config, state, logger } = parts;
+  const server = new HttpServer(router(parts), state, config);
+  const port = await server.listen(config.port, config.host);
+  logger.info({ port, host: config.host ?? "::" }, "listening");
+  const grpc = await listenForGrpc(parts).catch(async (error: unknown) => {
+    await server.close(0);
+    throw error;
+  });
+  return {
+    port,
+    grpcPort: grpc?.port,
+    close: async (graceMs) => void (await Promise.all([server.close(graceMs), grpc?.close(graceMs)])),
+  };
+}
+
 /** The library is loaded only where there is a GRPC_PORT: it takes longer than all else at the start. */
-async function listenForGrpc(
-  config: Config,
-  state: ServingState,
-  metrics: RuntimeMetrics,
-  logger: Logger,
-): Promise<GrpcServer | undefined> {
+async function listenForGrpc({ config, state, metrics, logger }: Parts): Promise<GrpcServer | undefined> {
   if (config.grpcPort === undefined) return undefined;
   const { startGrpcServer } = await import("./grpc/server.ts");
   const { host, maxBodyBytes, maxConnectionAgeSeconds, maxQueue: maxInFlight } = config;
@@ -91,11 +125,11 @@ async function listenForGrpc(
   return grpc;
 }
 
-function router(config: Config, state: ServingState, metrics: RuntimeMetrics, logger: Logger): Router {
+function router({ config, state, metrics, logger, pod }: Parts): Router {
   const options = { state, metrics, logger, bodies: new BodyBudget(config.maxBodyBytes), maxInFlight: config.maxQueue };
   const ids = new PredictionIds(config.feedbackKey, config.feedbackMaxAgeSeconds * 1000);
-  const quality = new Quality(config.feedbackWindow, metrics.registry);
-  const feedback = feedbackEndpoint({ ids, quality, logger, bodies: options.bodies, now: Date.now });
+  const { countFeedback } = pod;
+  const feedback = feedbackEndpoint({ ids, countFeedback, logger, bodies: options.bodies, now: Date.now });
   const predict = hotEndpoint(predictProtocol(metrics, ids), options);
   const invocations = hotEndpoint(invocationsProtocol(metrics), options);
   const v1 = hotEndpoint(v1Protocol(metrics), options);
@@ -111,15 +145,9 @@ function router(config: Config, state: ServingState, metrics: RuntimeMetrics, lo
   };
 }
 
-async function load(
-  config: Config,
-  state: ServingState,
-  metrics: RuntimeMetrics,
-  logger: Logger,
-  signal: AbortSignal,
-): Promise<void> {
+async function load({ config, state, metrics, logger, pod }: Parts, signal: AbortSignal): Promise<void> {
   const began = performance.now();
-  const artifact = await fetchArtifact(config, logger, signal);
+  const artifact = await pod.fetchArtifact(config, logger, signal);
   logger.info({ source: artifact.uri, sha256: artifact.sha256, bytes: artifact.bytes }, "artifact is here");
   const opened = await openModel(artifact, config.intraOpThreads);
   const model = await inThread(opened, artifact, config);
@@ -141,6 +169,8 @@ async function load(
     maxDelay: config.batchMaxDelayMs,
     now: () => performance.now(),
     onRun: (rows) => metrics.batch(rows),
+    onRan: (milliseconds) => metrics.inference(milliseconds / 1000),
+    onWait: (milliseconds) => metrics.queueWait(milliseconds / 1000),
   });
   const loadSeconds = (performance.now() - began) / 1000;
   metrics.serve(served, loadSeconds);

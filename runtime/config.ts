@@ -62,7 +62,16 @@ const SETTINGS = {
     [1, 86_400],
     "Connections older than this (±10 %) are closed after their next answer, so that clients meet new pods",
   ),
-  intraOpThreads: integer("INTRA_OP_THREADS", 1, [1, 256], "Threads of one run; one is best for small models"),
+  processes: count(
+    "PROCESSES",
+    64,
+    "Processes that serve the model, each of which loads it; as many as whole CPUs that the cgroup allows when unset, else one",
+  ),
+  intraOpThreads: count(
+    "INTRA_OP_THREADS",
+    256,
+    "Threads of one run; the CPUs that the cgroup allows each process when unset, else one",
+  ),
   inlineRunMs: integer(
     "INLINE_RUN_MS",
     1,
@@ -158,7 +167,15 @@ const SETTINGS = {
 } satisfies Record<string, Setting<unknown>>;
 
 /** Everything that the environment says, read once. Secrets are part of it: never log it whole. */
-export type Config = { readonly [Key in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[Key]["parse"]> };
+export type Config = Shares & Omit<Parsed, keyof Shares>;
+
+type Parsed = { readonly [Key in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[Key]["parse"]> };
+
+/** What depends on the CPUs that there are. */
+interface Shares {
+  readonly processes: number;
+  readonly intraOpThreads: number;
+}
 
 /** All problems of the environment at once, one sentence each. */
 export class ConfigError extends Error {
@@ -172,8 +189,11 @@ export class ConfigError extends Error {
 /** The environment of this process; the only place that reads it. */
 export const processEnvironment = (): NodeJS.ProcessEnv => process.env;
 
-/** Throws a {@link ConfigError} that names every variable that is wrong, never its value when it is a secret. */
-export function readConfig(environment: NodeJS.ProcessEnv): Config {
+/**
+ * `cpus` is how many the cgroup allows, undefined when it does not say.
+ * Throws a {@link ConfigError} that names every variable that is wrong, never its value when it is a secret.
+ */
+export function readConfig(environment: NodeJS.ProcessEnv, cpus?: number): Config {
   const problems: string[] = [];
   const values = Object.entries(SETTINGS).map(([key, setting]) => {
     try {
@@ -189,7 +209,14 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     problems.push("MODEL_URI and MODEL_PATH differ: set one of them");
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  return Object.freeze(Object.fromEntries(values)) as Config;
+  const parsed = Object.fromEntries(values) as Parsed;
+  return Object.freeze({ ...parsed, ...shares(parsed, cpus) });
+}
+
+function shares({ processes, intraOpThreads }: Parsed, cpus = 1): Shares {
+  const whole = (number: number): number => Math.max(Math.floor(number), 1);
+  const count = processes ?? whole(cpus);
+  return { processes: count, intraOpThreads: intraOpThreads ?? whole(cpus / count) };
 }
 
 /** Where to leave the termination message, known even when the rest of the environment is wrong. */
@@ -251,6 +278,12 @@ function integer(env: string, fallback: number, [least, most]: [number, number],
       return number;
     },
   };
+}
+
+/** At least one; undefined when unset. */
+function count(env: string, most: number, help: string): Setting<number | undefined> {
+  const { parse } = integer(env, 1, [1, most], help);
+  return { env, help, parse: (value) => (value === undefined ? undefined : parse(value)) };
 }
 
 function port(env: string, help: string): Setting<number | undefined> {

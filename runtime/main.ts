@@ -2,12 +2,11 @@ import { parseArgs } from "node:util";
 
 import type { Logger } from "pino";
 
-import { startRuntime } from "./app.ts";
-import type { Runtime } from "./app.ts";
 import { ConfigError, processEnvironment, readConfig, terminationMessagePath, usage } from "./config.ts";
 import type { Config } from "./config.ts";
 import { LoadError } from "./load-error.ts";
 import { createLogger } from "./observability/logger.ts";
+import { cpuShare } from "./processes/cpu-share.ts";
 import { writeTerminationMessage } from "./termination-message.ts";
 
 const environment = processEnvironment();
@@ -20,12 +19,12 @@ async function main(): Promise<number> {
     return isUnderstood ? 0 : 2;
   }
   const config = readConfigOrReport();
-  return config ? serve(config, createLogger(config.logLevel)) : 1;
+  return config ? run(config, createLogger(config.logLevel)) : 1;
 }
 
 function readConfigOrReport(): Config | undefined {
   try {
-    return readConfig(environment);
+    return readConfig(environment, cpuShare());
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     report(new LoadError("InvalidConfiguration", error.message, { cause: error }), createLogger("info"));
@@ -33,60 +32,45 @@ function readConfigOrReport(): Config | undefined {
   }
 }
 
-async function serve(config: Config, logger: Logger): Promise<number> {
-  const grpc = config.grpcPort === undefined ? "" : ` and, for gRPC, ${config.grpcPort}`;
-  const runtime = await startRuntime(config, logger).catch((error: unknown) => {
-    report(
-      new LoadError(
-        "InvalidConfiguration",
-        `listening on port ${config.port}${grpc}: ${(error as Error).message}; set PORT, GRPC_PORT or HOST to a free address`,
-        { cause: error },
-      ),
-      logger,
-    );
-  });
-  if (runtime === undefined) return 1;
-
-  const stopped = stopOnSignal(runtime, logger);
-  const failure = runtime.ready.then(
-    () => stopped,
-    (error: unknown) => error,
-  );
-  const outcome = await Promise.race([stopped, failure]);
-  if (outcome === "stopped") return 0;
-  report(outcome, logger);
-  return 1;
+/** In this process, or in several that this one looks after. Resolves with the exit code. */
+async function run(config: Config, logger: Logger): Promise<number> {
+  if (config.processes === 1) {
+    const [{ serve }, { alone }] = await Promise.all([import("./serve.ts"), import("./processes/pod.ts")]);
+    return exitCode(await serve({ config, logger, pod: alone(config), onStop: onSignal(logger) }), logger);
+  }
+  const { default: cluster } = await import("node:cluster");
+  if (cluster.isWorker) {
+    const { serveInPod } = await import("./processes/process.ts");
+    return serveInPod(config, logger);
+  }
+  const { Supervisor } = await import("./processes/supervisor.ts");
+  const supervisor = new Supervisor(config, logger);
+  onSignal(logger)(() => supervisor.stop());
+  supervisor.start();
+  return exitCode(await supervisor.ended, logger);
 }
 
-/** The first signal drains, a second one ends the wait. Resolves when the last request is answered. */
-function stopOnSignal(runtime: Runtime, logger: Logger): Promise<"stopped"> {
-  return new Promise((resolve, reject) => {
-    const hurry = new AbortController();
-    let signalled = false;
-    const stop = (signal: NodeJS.Signals): void => {
-      logger.info({ signal }, "signal received");
-      if (signalled) hurry.abort();
-      else runtime.stop(hurry.signal).then(() => resolve("stopped"), reject);
-      signalled = true;
-    };
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-  });
+function onSignal(logger: Logger): (stop: () => void) => void {
+  return (stop) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        logger.info({ signal }, "signal received");
+        stop();
+      });
+    }
+  };
+}
+
+function exitCode(failure: LoadError | undefined, logger: Logger): number {
+  if (failure !== undefined) report(failure, logger);
+  return failure === undefined ? 0 : 1;
 }
 
 /** Tells the log and Kubernetes why there is nothing to serve. */
-function report(error: unknown, logger: Logger): void {
-  const failure =
-    error instanceof LoadError
-      ? error
-      : new LoadError("InvalidModel", `loading failed unexpectedly: ${String(error)}`, {
-          permanent: false,
-          cause: error,
-        });
-  logger.fatal(
-    { reason: failure.reason, permanent: failure.permanent, ...(error instanceof LoadError ? {} : { err: error }) },
-    failure.message,
-  );
+function report(failure: LoadError, logger: Logger): void {
+  const { reason, permanent, cause } = failure;
+  const isUnexpected = reason === "InvalidModel" && !permanent;
+  logger.fatal({ reason, permanent, ...(isUnexpected && { err: cause }) }, failure.message);
   const path = terminationMessagePath(environment);
   try {
     writeTerminationMessage(path, failure);

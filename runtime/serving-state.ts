@@ -6,6 +6,7 @@ type Phase = "loading" | "ready" | "draining";
 export class ServingState {
   #model: ServedModel | undefined;
   #draining = false;
+  #othersReady = true;
   readonly #listeners = new Set<() => void>();
 
   /** Set once the model is loaded, verified and warmed up. */
@@ -24,7 +25,13 @@ export class ServingState {
 
   get phase(): Phase {
     if (this.#draining) return "draining";
-    return this.#model ? "ready" : "loading";
+    return this.#model && this.#othersReady ? "ready" : "loading";
+  }
+
+  /** A pod is ready when all of its processes are. */
+  setOthersReady(ready: boolean): void {
+    this.#othersReady = ready;
+    this.#changed();
   }
 
   drain(): void {

@@ -53,12 +53,17 @@ export interface BatcherOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly onRun: (rows: number) => void;
+  /** How long the run took, in milliseconds; also of one that failed. */
+  readonly onRan: (milliseconds: number) => void;
+  /** How long a job waited for its run, in milliseconds. */
+  readonly onWait: (milliseconds: number) => void;
 }
 
 interface Waiting {
   readonly job: Job;
   /** Jobs of one key differ in their number of rows only. */
   readonly key: string;
+  readonly since: number;
   readonly deadline: number;
   readonly isGone: (() => boolean) | undefined;
   readonly resolve: (outputs: JobOutputs) => void;
@@ -96,8 +101,9 @@ export class MicroBatcher {
     }
     return new Promise((resolve, reject) => {
       const key = this.#options.batchable && !this.#isUniform ? batchKey(job) : "";
-      const latest = Math.min(deadline ?? Number.POSITIVE_INFINITY, this.#options.now() + this.#options.maxWait);
-      this.#waiting.push({ job, key, deadline: latest, isGone, resolve, reject });
+      const since = this.#options.now();
+      const latest = Math.min(deadline ?? Number.POSITIVE_INFINITY, since + this.#options.maxWait);
+      this.#waiting.push({ job, key, since, deadline: latest, isGone, resolve, reject });
       if (!this.#running) this.#schedule();
     });
   }
@@ -126,7 +132,7 @@ export class MicroBatcher {
 
   /** The oldest job and those that can share its run; those that waited too long or in vain leave. */
   #takeBatch(): Waiting[] {
-    const { batchable, maxRows, now } = this.#options;
+    const { batchable, maxRows, now, onWait } = this.#options;
     const moment = now();
     const batch: Waiting[] = [];
     const rest: Waiting[] = [];
@@ -142,6 +148,7 @@ export class MicroBatcher {
         (batchable && waiting.key === first.key && rows + waiting.job.rows <= maxRows)
       ) {
         batch.push(waiting);
+        onWait(moment - waiting.since);
         rows += waiting.job.rows;
       } else {
         rest.push(waiting);
@@ -157,7 +164,7 @@ export class MicroBatcher {
       const jobs = batch.map(({ job }) => job);
       const rows = jobs.reduce((sum, job) => sum + job.rows, 0);
       this.#options.onRun(rows);
-      const outputs = await this.#pipeline.run(this.#feeds(jobs, rows));
+      const outputs = await this.#run(this.#feeds(jobs, rows));
       let firstRow = 0;
       for (const { job, resolve } of batch) {
         resolve({ outputs, firstRow });
@@ -166,6 +173,16 @@ export class MicroBatcher {
     } catch (error) {
       if (batch.length === 1) batch[0]?.reject(error);
       else for (const waiting of batch) await this.#runBatch([waiting]); // one job's rows must not fail its neighbours'
+    }
+  }
+
+  async #run(feeds: Feeds): Promise<OutputTensor[]> {
+    const { now, onRan } = this.#options;
+    const began = now();
+    try {
+      return await this.#pipeline.run(feeds);
+    } finally {
+      onRan(now() - began);
     }
   }
 

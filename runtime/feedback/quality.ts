@@ -1,9 +1,18 @@
-import { Counter, Gauge } from "prom-client";
-import type { Registry } from "prom-client";
-
+import type { MetricFamily, Sample } from "../observability/metric-family.ts";
 import type { PredictionRecord, RefusedId } from "./prediction-id.ts";
 
 export type RefusedFeedback = RefusedId | "mismatch" | "duplicate" | "too_many_versions";
+
+/** What somebody says was true, of the answer with this id. */
+export interface Feedback {
+  readonly id: string;
+  /** What the id says, or why it says nothing. */
+  readonly record: PredictionRecord | RefusedId;
+  readonly truth: unknown;
+}
+
+/** Why each was refused, in their order; undefined for those that were counted. */
+export type CountFeedback = (feedback: readonly Feedback[]) => Promise<(RefusedFeedback | undefined)[]>;
 
 /** Ids are the clients': without a key, anybody could fill Prometheus with versions. */
 const MAX_VERSIONS = 20;
@@ -15,59 +24,70 @@ interface Window {
   sumOfSquares: number;
 }
 
+type Result = "correct" | "incorrect" | "number";
+
 /** How good the predictions turned out to be, by version, over the last `windowSize` truths of each. */
 export class Quality {
   readonly #windowSize: number;
   readonly #windows = { classification: new Map<string, Window>(), regression: new Map<string, Window>() };
-  readonly #counted: Counter<"model_version" | "result">;
-  readonly #refused: Counter<"reason">;
+  readonly #counted = new Map<string, Map<Result, number>>();
+  readonly #refused = new Map<RefusedFeedback, number>();
 
-  constructor(windowSize: number, register: Registry) {
+  constructor(windowSize: number) {
     this.#windowSize = windowSize;
-    const registers = [register];
-    const labelNames = ["model_version"] as const;
-    this.#counted = new Counter({
-      name: "ml_feedback_total",
-      help: "Truths that were compared with a prediction: correct, incorrect, or number",
-      labelNames: ["model_version", "result"],
-      registers,
-    });
-    this.#refused = new Counter({
-      name: "ml_feedback_refused_total",
-      help: "Feedback that was not counted, by reason",
-      labelNames: ["reason"],
-      registers,
-    });
+  }
+
+  /** Why it was refused; undefined when it was counted. */
+  count({ id, record, truth }: Feedback): RefusedFeedback | undefined {
+    const refused = typeof record === "string" ? record : this.#add(id, record, truth);
+    if (refused) increase(this.#refused, refused);
+    return refused;
+  }
+
+  families(): MetricFamily[] {
+    const over = `over the last ${this.#windowSize} truths`;
     const gauge = (
       name: string,
       help: string,
       kind: PredictionRecord["kind"],
       read: (window: Window) => number,
-    ): void => {
-      const made: Gauge<"model_version"> = new Gauge({
-        name,
-        help,
-        labelNames,
-        registers,
-        collect: () => {
-          for (const [model_version, window] of this.#windows[kind]) made.set({ model_version }, read(window));
-        },
-      });
-    };
-    const over = `over the last ${windowSize} truths`;
-    gauge("ml_model_accuracy", `Share of predictions that were right ${over}`, "classification", mean);
-    gauge("ml_model_mae", `Mean absolute error ${over}`, "regression", mean);
-    gauge("ml_model_rmse", `Root mean squared error ${over}`, "regression", ({ sumOfSquares, entries }) =>
-      Math.sqrt(Math.max(sumOfSquares, 0) / entries.size),
-    );
+    ): MetricFamily => ({
+      name,
+      help,
+      type: "gauge",
+      across: "sum", // one Quality counts for all processes of a pod
+      samples: Array.from(this.#windows[kind], ([model_version, window]) => ({
+        labels: { model_version },
+        value: read(window),
+      })),
+    });
+    const counter = (name: string, help: string, samples: readonly Sample[]): MetricFamily => ({
+      name,
+      help,
+      type: "counter",
+      across: "sum",
+      samples,
+    });
+    const counted = Array.from(this.#counted, ([model_version, results]) =>
+      Array.from(results, ([result, value]) => ({ labels: { model_version, result }, value })),
+    ).flat();
+    const refused = Array.from(this.#refused, ([reason, value]) => ({ labels: { reason }, value }));
+    return [
+      counter(
+        "ml_feedback_total",
+        "Truths that were compared with a prediction: correct, incorrect, or number",
+        counted,
+      ),
+      counter("ml_feedback_refused_total", "Feedback that was not counted, by reason", refused),
+      gauge("ml_model_accuracy", `Share of predictions that were right ${over}`, "classification", mean),
+      gauge("ml_model_mae", `Mean absolute error ${over}`, "regression", mean),
+      gauge("ml_model_rmse", `Root mean squared error ${over}`, "regression", ({ sumOfSquares, entries }) =>
+        Math.sqrt(Math.max(sumOfSquares, 0) / entries.size),
+      ),
+    ];
   }
 
-  refuse(reason: RefusedFeedback): void {
-    this.#refused.inc({ reason });
-  }
-
-  /** Undefined when the truth was counted. */
-  add(id: string, record: PredictionRecord, truth: unknown): RefusedFeedback | undefined {
+  #add(id: string, record: PredictionRecord, truth: unknown): RefusedFeedback | undefined {
     const { version, kind, predictions } = record;
     const truths = predictions.length === 1 && !Array.isArray(truth) ? [truth] : truth;
     if (!Array.isArray(truths) || truths.length !== predictions.length) return "mismatch";
@@ -76,10 +96,11 @@ export class Quality {
     const window = this.#windowOf(version, kind);
     if (window === undefined) return "too_many_versions";
     if (window.entries.has(`${id} 0`)) return "duplicate";
+    const results = this.#counted.get(version) ?? new Map<Result, number>();
+    this.#counted.set(version, results);
     (scores as number[]).forEach((value, row) => {
       this.#push(window, `${id} ${row}`, value);
-      const result = kind === "regression" ? "number" : value === 1 ? "correct" : "incorrect";
-      this.#counted.inc({ model_version: version, result });
+      increase(results, kind === "regression" ? "number" : value === 1 ? "correct" : "incorrect");
     });
     return undefined;
   }
@@ -103,6 +124,10 @@ export class Quality {
     window.sum -= gone;
     window.sumOfSquares -= gone ** 2;
   }
+}
+
+function increase<Key>(counts: Map<Key, number>, key: Key): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
 const mean = ({ sum, entries }: Window): number => sum / entries.size;

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { z } from "zod";
 
 import type { PredictionIds } from "../feedback/prediction-id.ts";
-import type { Quality, RefusedFeedback } from "../feedback/quality.ts";
+import type { CountFeedback, RefusedFeedback } from "../feedback/quality.ts";
 import { JSON_TYPE, parseJson, readBody, requireContent } from "./body.ts";
 import type { BodyBudget } from "./body.ts";
 import { ClientGoneError, RequestError, answerable } from "./request-error.ts";
@@ -33,7 +33,7 @@ const MESSAGES: Readonly<Record<RefusedFeedback, string>> = {
 
 export interface FeedbackOptions {
   readonly ids: PredictionIds;
-  readonly quality: Quality;
+  readonly countFeedback: CountFeedback;
   readonly bodies: BodyBudget;
   readonly logger: Logger;
   /** Milliseconds since 1970. */
@@ -44,14 +44,7 @@ export interface FeedbackOptions {
 export function feedbackEndpoint(
   options: FeedbackOptions,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const { ids, quality, bodies, logger, now } = options;
-
-  const count = (id: string, truth: unknown): RefusedFeedback | undefined => {
-    const record = ids.read(id, now());
-    const refused = typeof record === "string" ? record : quality.add(id, record, truth);
-    if (refused) quality.refuse(refused);
-    return refused;
-  };
+  const { ids, countFeedback, bodies, logger, now } = options;
 
   const handle = async (request: IncomingMessage): Promise<{ status: number; body: object }> => {
     if (request.method !== "POST") {
@@ -60,8 +53,10 @@ export function feedbackEndpoint(
     requireContent(request, [JSON_TYPE], 'send JSON with "content-type: application/json"');
     const parsed = BODY.safeParse(parseJson(await readBody(request, bodies)));
     if (!parsed.success) throw new RequestError(422, parsed.error.issues[0]?.message ?? "no feedback");
-    const refused = parsed.data.flatMap(({ request_id, truth }) => {
-      const reason = count(request_id, truth);
+    const feedback = parsed.data.map(({ request_id: id, truth }) => ({ id, record: ids.read(id, now()), truth }));
+    const reasons = await countFeedback(feedback);
+    const refused = feedback.flatMap(({ id: request_id }, index) => {
+      const reason = reasons[index];
       return reason === undefined ? [] : [{ request_id, reason, message: MESSAGES[reason] }];
     });
     const accepted = parsed.data.length - refused.length;

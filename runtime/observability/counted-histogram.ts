@@ -1,10 +1,6 @@
-interface Description {
-  readonly name: string;
-  readonly help: string;
-  readonly labels: Readonly<Record<string, string>>;
-}
+import type { Labels, Sample } from "./metric-family.ts";
 
-/** A histogram of one series whose observations cost an addition to a plain number (prom-client's cost a hash of labels). */
+/** A histogram of one series whose observations cost an addition to a plain number. */
 export class CountedHistogram {
   readonly #bounds: readonly number[];
   readonly #counts: number[];
@@ -22,28 +18,13 @@ export class CountedHistogram {
     this.#sum += value;
   }
 
-  /** The series in Prometheus' text format. */
-  text({ name, help, labels }: Description): string {
+  samples(labels: Labels): Sample[] {
     let total = 0;
-    const buckets = this.#counts.map((count, bucket) => {
+    const buckets = this.#counts.map((count, bucket): Sample => {
       total += count;
-      return `${name}_bucket${labelText({ ...labels, le: String(this.#bounds[bucket] ?? "+Inf") })} ${total}`;
+      const le = String(this.#bounds[bucket] ?? "+Inf");
+      return { suffix: "_bucket", labels: { ...labels, le }, value: total };
     });
-    return [
-      `# HELP ${name} ${help}`,
-      `# TYPE ${name} histogram`,
-      ...buckets,
-      `${name}_sum${labelText(labels)} ${this.#sum}`,
-      `${name}_count${labelText(labels)} ${total}`,
-      "",
-    ].join("\n");
+    return [...buckets, { suffix: "_sum", labels, value: this.#sum }, { suffix: "_count", labels, value: total }];
   }
-}
-
-function labelText(labels: Readonly<Record<string, string>>): string {
-  const escaped = (value: string): string =>
-    value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
-  return `{${Object.entries(labels)
-    .map(([name, value]) => `${name}="${escaped(value)}"`)
-    .join(",")}}`;
 }

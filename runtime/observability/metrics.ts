@@ -1,75 +1,42 @@
-import { Counter, Gauge, Registry, collectDefaultMetrics } from "prom-client";
-
 import type { ErrorReason } from "../http/request-error.ts";
 import type { AnswerReader } from "../model/answer.ts";
 import type { ServedModel } from "../served-model.ts";
 import { CountedHistogram } from "./counted-histogram.ts";
+import { EXPOSITION_TYPE, exposition } from "./exposition.ts";
+import type { Labels, MetricFamily } from "./metric-family.ts";
+import type { ProcessMetrics } from "./process-metrics.ts";
 
 /** A model that invents labels must not fill Prometheus. */
 const MAX_LABELS = 100;
-const LATENCY_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const BATCH_ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
-/** Counts in plain numbers on the hot path; prom-client sees them when somebody scrapes. */
+type Families = () => Promise<MetricFamily[]>;
+
+/** Counts in plain numbers on the hot path; they become series when somebody scrapes. */
 export class RuntimeMetrics {
-  /** For parts that count for themselves. */
-  readonly registry = new Registry();
+  readonly contentType = EXPOSITION_TYPE;
+  inFlight = 0;
   readonly #predictions = new Map<string, number>();
   readonly #errors = new Map<ErrorReason, number>();
-  readonly #latency = new CountedHistogram(LATENCY_SECONDS);
+  readonly #latency = new CountedHistogram(SECONDS);
+  readonly #queueWait = new CountedHistogram(SECONDS);
+  readonly #inference = new CountedHistogram(SECONDS);
   readonly #batchRows = new CountedHistogram(BATCH_ROWS);
+  readonly #gather: Families;
+  #process: Promise<ProcessMetrics> | undefined;
   #kind: AnswerReader["kind"] = "tensors";
-  #modelVersion: string | undefined;
-  inFlight = 0;
+  #served: { readonly model: ServedModel; readonly loadSeconds: number } | undefined;
 
-  constructor() {
-    collectDefaultMetrics({ register: this.registry });
-    this.#watch("ml_requests_in_flight", "Prediction requests being answered", () => this.inFlight);
+  /** `share` makes the metrics of this process a part of the pod's, and returns what gathers all of these. */
+  constructor(share: (own: Families) => Families) {
+    this.#gather = share(() => this.#families());
   }
 
-  get contentType(): string {
-    return this.registry.contentType;
-  }
-
-  /** Starts the series of a model; before that only the process's own are exposed. */
-  serve(served: ServedModel, loadSeconds: number): void {
-    this.#kind = served.model.answers.kind;
-    const { identity } = served;
-    const registers = [this.registry];
-    const model_version = identity.version;
-    this.#modelVersion = model_version;
-    const predictions = new Counter({
-      name: "ml_predictions_total",
-      help: "Predictions by label (value for numbers, other beyond 100 labels)",
-      labelNames: ["model_version", "prediction"],
-      registers,
-      collect: () =>
-        drain(this.#predictions, (prediction, count) => predictions.inc({ model_version, prediction }, count)),
-    });
-    const errors = new Counter({
-      name: "ml_prediction_errors_total",
-      help: "Prediction requests that were not answered 200, by reason",
-      labelNames: ["model_version", "reason"],
-      registers,
-      collect: () => drain(this.#errors, (reason, count) => errors.inc({ model_version, reason }, count)),
-    });
-    this.#watch("ml_queue_length", "Requests that wait for a run", () => served.queueLength);
-    new Gauge({ name: "ml_model_load_seconds", help: "Time from the start to readiness", registers }).set(loadSeconds);
-    new Gauge({
-      name: "ml_model_info",
-      help: "Always 1; the labels say what is served",
-      labelNames: ["model_name", "model_version", "model_variant", "revision", "sha256"],
-      registers,
-    }).set(
-      {
-        model_name: identity.name,
-        model_version,
-        model_variant: identity.variant,
-        revision: identity.revision ?? "",
-        sha256: identity.sha256,
-      },
-      1,
-    );
+  /** Starts the series of a model; before that only those of the process are exposed. */
+  serve(model: ServedModel, loadSeconds: number): void {
+    this.#kind = model.model.answers.kind;
+    this.#served = { model, loadSeconds };
   }
 
   prediction(value: unknown): void {
@@ -88,33 +55,78 @@ export class RuntimeMetrics {
     this.#latency.observe(seconds);
   }
 
+  queueWait(seconds: number): void {
+    this.#queueWait.observe(seconds);
+  }
+
+  inference(seconds: number): void {
+    this.#inference.observe(seconds);
+  }
+
   batch(rows: number): void {
     this.#batchRows.observe(rows);
   }
 
-  /** The exposition in Prometheus' text format. */
+  /** The pod's exposition in Prometheus' text format. */
   async text(): Promise<string> {
-    const text = await this.registry.metrics();
-    if (this.#modelVersion === undefined) return text;
-    const labels = { model_version: this.#modelVersion };
-    const latency = {
-      name: "ml_prediction_latency_seconds",
-      help: "Time from a request's headers to its answer",
-      labels,
-    };
-    const batchRows = { name: "ml_batch_rows", help: "Rows in one run of the model", labels };
-    return text + this.#latency.text(latency) + this.#batchRows.text(batchRows);
+    return exposition(await this.#gather());
   }
 
-  #watch(name: string, help: string, read: () => number): void {
-    const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(read()) });
+  async #families(): Promise<MetricFamily[]> {
+    this.#process ??= startProcessMetrics();
+    const process = await (await this.#process).families();
+    return [...this.#ofModel(), ...process];
+  }
+
+  #ofModel(): MetricFamily[] {
+    if (this.#served === undefined) return [];
+    const { model, loadSeconds } = this.#served;
+    const { identity } = model;
+    const version = { model_version: identity.version };
+    const info = {
+      model_name: identity.name,
+      ...version,
+      model_variant: identity.variant,
+      revision: identity.revision ?? "",
+      sha256: identity.sha256,
+    };
+    const counter = (name: string, help: string, counts: ReadonlyMap<string, number>, label: string): MetricFamily => ({
+      name,
+      help,
+      type: "counter",
+      across: "sum",
+      samples: Array.from(counts, ([key, value]) => ({ labels: { ...version, [label]: key }, value })),
+    });
+    const histogram = (name: string, help: string, counted: CountedHistogram): MetricFamily => ({
+      name,
+      help,
+      type: "histogram",
+      across: "sum",
+      samples: counted.samples(version),
+    });
+    const predictions = "Predictions by label (value for numbers, other beyond 100 labels)";
+    const errors = "Prediction requests that were not answered 200, by reason";
+    return [
+      counter("ml_predictions_total", predictions, this.#predictions, "prediction"),
+      counter("ml_prediction_errors_total", errors, this.#errors, "reason"),
+      histogram("ml_prediction_latency_seconds", "Time from a request's headers to its answer", this.#latency),
+      histogram("ml_queue_wait_seconds", "Time from a parsed request to the start of its run", this.#queueWait),
+      histogram("ml_inference_seconds", "Time of one run of the model", this.#inference),
+      histogram("ml_batch_rows", "Rows in one run of the model", this.#batchRows),
+      gauge("ml_requests_in_flight", "Prediction requests being answered", version, this.inFlight),
+      gauge("ml_queue_length", "Requests that wait for a run", version, model.queueLength),
+      gauge("ml_model_load_seconds", "Time from the start to readiness", version, loadSeconds, "max"),
+      gauge("ml_model_info", "Always 1; the labels say what is served", info, 1, "max"),
+    ];
   }
 }
 
-/** Hands over what was counted since the last scrape. Keys stay, so that the bound on them holds for ever. */
-function drain<Key>(counts: Map<Key, number>, add: (key: Key, count: number) => void): void {
-  for (const [key, count] of counts) {
-    add(key, count);
-    counts.set(key, 0);
-  }
+function gauge(name: string, help: string, labels: Labels, value: number, across: "sum" | "max" = "sum"): MetricFamily {
+  return { name, help, type: "gauge", across, samples: [{ labels, value }] };
+}
+
+/** Loaded when somebody scrapes: the library takes longer to load than a small model. */
+async function startProcessMetrics(): Promise<ProcessMetrics> {
+  const module = await import("./process-metrics.ts");
+  return new module.ProcessMetrics();
 }

@@ -58,6 +58,23 @@ export async function fetchArtifact(config: Config, logger: Logger, signal: Abor
   }
 }
 
+/**
+ * The same bytes once more, for another process or after they left the cache: they are fetched only when they are not on
+ * this machine any more. Throws a LoadError (DigestMismatch) when the source has others by now.
+ */
+export async function fetchAgain(
+  known: Artifact,
+  config: Config,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Artifact> {
+  const cache = new ArtifactCache(config.cacheDir, config.cacheMaxBytes);
+  const cached = known.file === undefined && (await cache.find(known.sha256));
+  if (cached) return { ...known, folder: cached.folder };
+  const fetched = await fetchArtifact({ ...config, modelSha256: known.sha256 }, logger, signal);
+  return { ...fetched, ...(known.version !== undefined && { version: known.version }) };
+}
+
 async function pathArtifact({ uri, path }: { uri: string; path: string }, config: Config): Promise<Artifact> {
   const stats = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     throw cannotRead(uri, path, cause);

@@ -34,6 +34,8 @@ function batcher(pipeline: Pipeline, options: Partial<BatcherOptions> = {}): Mic
     maxDelay: 0,
     now: () => 0,
     onRun: () => undefined,
+    onRan: () => undefined,
+    onWait: () => undefined,
     ...options,
   });
 }

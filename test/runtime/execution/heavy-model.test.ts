@@ -49,7 +49,7 @@ describe("A model whose runs are long", () => {
     const runs = async (): Promise<number> =>
       Number(/ml_batch_rows_count\S* (\d+)/.exec(await serving.text("/metrics"))?.[1] ?? 0);
     const queued = async (): Promise<number> =>
-      Number(/ml_queue_length (\d+)/.exec(await serving.text("/metrics"))?.[1] ?? 0);
+      Number(/ml_queue_length\S* (\d+)/.exec(await serving.text("/metrics"))?.[1] ?? 0);
     const before = await runs();
     const long = Array.from({ length: BUSY }, async () => serving.post("/predict", LONG)); // until all ten are queued
     const headers = { "content-type": "application/json" };
@@ -58,7 +58,7 @@ describe("A model whose runs are long", () => {
     await waitFor(async () => (await queued()) >= gone.length);
     for (const each of gone) each.destroy();
     await Promise.all(long);
-    await waitFor(async () => (await serving.text("/metrics")).includes("ml_requests_in_flight 0"));
+    await waitFor(async () => /ml_requests_in_flight\S* 0$/m.test(await serving.text("/metrics")));
     expect((await runs()) - before).to.be.below(BUSY + 5); // the long ones, and the few that had begun when their client left
   });
 });
@@ -111,7 +111,7 @@ describe("A process with a model in a thread", () => {
     const url = await runtime.url("/predict");
     const headers = { "content-type": "application/json", connection: "close" };
     const answers = [1, 2, 3].map(async () => fetch(url, { method: "POST", headers, body: JSON.stringify(LONG) }));
-    await waitFor(async () => (await (await fetch(await runtime.url("/metrics"))).text()).includes("in_flight 3"));
+    await waitFor(async () => /in_flight\S* 3$/m.test(await (await fetch(await runtime.url("/metrics"))).text()));
     runtime.signal("SIGTERM");
     for (const answer of await Promise.all(answers)) {
       const { predictions } = (await answer.json()) as { predictions: { prediction: number }[] };

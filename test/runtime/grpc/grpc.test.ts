@@ -124,7 +124,7 @@ describe("gRPC calls that nobody waits for any more", () => {
       const before = await runs();
       const instances = Array.from({ length: 60 }, () => ({ x: 1 })); // a run of about a second
       const long = Promise.all([serving.post("/predict", { instances }), serving.post("/predict", { instances })]);
-      await waitFor(async () => (await metric(/ml_queue_length (\d+)/)) === 1);
+      await waitFor(async () => (await metric(/ml_queue_length\S* (\d+)/)) === 1);
       const deadline = Date.now() + milliseconds;
       const codes: Promise<Status | undefined>[] = [];
       const waiting = Array.from({ length: 10 }, () => {
@@ -139,11 +139,11 @@ describe("gRPC calls that nobody waits for any more", () => {
           (error) => resolve(error?.code),
         );
       });
-      await waitFor(async () => (await metric(/ml_queue_length (\d+)/)) === 11);
+      await waitFor(async () => (await metric(/ml_queue_length\S* (\d+)/)) === 11);
       waiting.forEach(end);
       expect(new Set(await Promise.all(codes))).to.deep.equal(new Set([code]));
       await long;
-      await waitFor(async () => (await metric(/ml_requests_in_flight (\d+)/)) === 0);
+      await waitFor(async () => (await metric(/ml_requests_in_flight\S* (\d+)/)) === 0);
       expect((await runs()) - before).to.equal(2);
       client.close();
     });

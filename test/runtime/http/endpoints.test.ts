@@ -87,7 +87,7 @@ describe("A runtime with all the predictions in flight that it may have", () => 
     const headers = { "content-type": "application/json" };
     const open = Array.from({ length: 2 }, () => request(serving.url("/predict"), { method: "POST", headers }));
     for (const each of open) each.write("{");
-    await waitFor(async () => (await serving.text("/metrics")).includes("ml_requests_in_flight 2"));
+    await waitFor(async () => /ml_requests_in_flight\S* 2$/m.test(await serving.text("/metrics")));
 
     const refused = await serving.post("/predict", { f0: 1, f1: 2, f2: 3 });
     expect([refused.status, refused.headers.get("retry-after")]).to.deep.equal([503, "1"]);

@@ -193,7 +193,7 @@ describe("POST /predict with a large body", () => {
     const open = Array.from({ length: 16 }, () => request(serving.url("/predict"), { method: "POST", headers }));
     const gone = open.map((each) => new Promise((resolve) => each.on("close", resolve)));
     for (const each of open) each.on("error", () => undefined).write(`{${" ".repeat(998)}`);
-    await waitFor(async () => (await serving.text("/metrics")).includes("ml_requests_in_flight 16"));
+    await waitFor(async () => /ml_requests_in_flight\S* 16$/m.test(await serving.text("/metrics")));
     await waitFor(async () => (await serving.post("/predict", { f0: 1, f1: 2, f2: 3 })).status === 503);
 
     for (const each of open) each.destroy();

@@ -6,6 +6,8 @@ import { createInterface } from "node:readline";
 interface LogLine {
   readonly msg: string;
   readonly port?: number;
+  readonly pid?: number;
+  readonly process?: string;
 }
 
 /** `node runtime/main.ts` as a container would run it: nothing of our environment but what is given. */
@@ -44,10 +46,20 @@ export class RuntimeProcess {
     this.#child.kill(name);
   }
 
-  /** Resolves with the log's first line of this message; rejects when the process ends without it. */
-  async logged(message: string): Promise<LogLine> {
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error("the runtime did not start");
+    return this.#child.pid;
+  }
+
+  /** The log's lines of this message so far. */
+  lines(message: string): LogLine[] {
+    return this.#log.filter(({ msg }) => msg === message);
+  }
+
+  /** Resolves with the log's first line of this message, or the one of this number; rejects when the process ends without it. */
+  async logged(message: string, number = 1): Promise<LogLine> {
     for (;;) {
-      const line = this.#log.find(({ msg }) => msg === message);
+      const line = this.lines(message)[number - 1];
       if (line) return line;
       if (this.#child.exitCode !== null) throw new Error(`the runtime ended without "${message}":\n${this.log}`);
       await new Promise<void>((resolve) => {

@@ -28,7 +28,7 @@ export class Serving {
   }
 
   get port(): number {
-    if (this.#runtime === undefined) throw new Error("the runtime has not started");
+    if (this.#runtime?.port === undefined) throw new Error("the runtime has not started");
     return this.#runtime.port;
   }
 
