@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { RUNTIME_ENV } from "../../runtime/contract.ts";
 import { int, listMap, quantity, rules } from "./fields.ts";
+import { podTemplate } from "./pod-template.ts";
 
 const autoscaling = z
   .strictObject({
@@ -108,6 +109,7 @@ export const serving = z
     env: listMap(environmentVariable, "name", { max: 64 })
       .exactOptional()
       .describe("Further environment of the runtime's container."),
+    podTemplate: podTemplate.exactOptional(),
   })
   .meta(
     rules({

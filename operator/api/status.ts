@@ -36,8 +36,8 @@ const revision = z.strictObject({
     ),
   reason: z.enum(REVISION_REASONS).exactOptional().describe("Why it is not (fully) ready."),
   message: z.string().exactOptional().describe("The reason in words, with what to do."),
-  uri: z.string().exactOptional().describe("Where its model comes from."),
-  image: z.string().exactOptional().describe("The runtime image that it was made with."),
+  uri: z.string().exactOptional().describe("Where its model comes from; absent when its image brings it."),
+  image: z.string().exactOptional().describe("The image that it was made with."),
   replicas: z.number().int(),
   readyReplicas: z.number().int(),
   weight: z

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { podTemplate } from "../api/pod-template.ts";
 import { serving } from "../api/serving.ts";
 import { source } from "../api/source.ts";
 import { BUCKETS } from "../traffic/intervals.ts";
@@ -17,7 +18,14 @@ const route = z.object({ via: z.enum(["Service", "Router"]), split });
 const instant = z.iso.datetime();
 
 /** Everything needed to build a revision's children again after its version has left the spec. */
-const pinnedRevision = z.object({ version: z.string(), image: z.string(), source, serving });
+const pinnedRevision = z.object({
+  version: z.string(),
+  image: z.string(),
+  /** Absent where the image is the user's own. */
+  source: source.exactOptional(),
+  serving,
+  podTemplates: z.array(podTemplate).readonly().exactOptional(),
+});
 
 const record = z.object({
   sequence: z.int().min(1),

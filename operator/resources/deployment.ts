@@ -7,12 +7,13 @@ import type {
   V1Volume,
 } from "@kubernetes/client-node";
 import { CREDENTIAL_KEYS, CREDENTIAL_VARIABLES, HTTP_PORT, RUNTIME_ENV } from "../../runtime/contract.ts";
-import { COMPONENTS, LABELS, MANAGED_BY, childNames } from "../api/names.ts";
+import { COMPONENTS, LABELS, MANAGED_BY, RUNTIME_CONTAINER, childNames } from "../api/names.ts";
 import type { ValidModelDeployment } from "../api/parse.ts";
 import type { Resources } from "../api/serving.ts";
 import type { Source } from "../api/source.ts";
 import type { PlannedRevision } from "../plan/plan-rollout.ts";
 import { childMetadata, selectorLabels } from "./metadata.ts";
+import { customizedTemplate } from "./pod-template.ts";
 import { containerProbes } from "./probes.ts";
 import { canonicalQuantity } from "./quantity.ts";
 import { containerSecurity, podSecurity, spreadEvenly } from "./security.ts";
@@ -43,7 +44,10 @@ export function deployment(md: ValidModelDeployment, revision: PlannedRevision):
       revisionHistoryLimit: 1,
       selector: { matchLabels: labels },
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-      template: { metadata: { labels: podLabels }, spec: podSpec(md, revision, labels) },
+      template: customizedTemplate(
+        { metadata: { labels: podLabels }, spec: podSpec(md, revision, labels) },
+        revision.podTemplates ?? [],
+      ),
     },
   };
 }
@@ -69,7 +73,7 @@ function container(md: ValidModelDeployment, revision: PlannedRevision): V1Conta
   const { serving, source, image } = revision;
   const modelVolume = volumeOf(source);
   return {
-    name: "runtime",
+    name: RUNTIME_CONTAINER,
     image,
     ports: [{ name: "http", containerPort: HTTP_PORT, protocol: "TCP" }],
     env: environment(md, revision),
@@ -97,15 +101,15 @@ function environment(md: ValidModelDeployment, revision: PlannedRevision): V1Env
 
 function contractEnvironment({ name }: ValidModelDeployment, { id, version, source }: PlannedRevision): V1EnvVar[] {
   const values: [string, string | undefined][] = [
-    [RUNTIME_ENV.uri, source.uri],
-    [RUNTIME_ENV.sha256, source.sha256],
+    [RUNTIME_ENV.uri, source?.uri],
+    [RUNTIME_ENV.sha256, source?.sha256],
     [RUNTIME_ENV.name, name],
     [RUNTIME_ENV.version, version],
     [RUNTIME_ENV.variant, version],
     [RUNTIME_ENV.revision, id],
     [RUNTIME_ENV.port, String(HTTP_PORT)],
     [RUNTIME_ENV.configMapRoot, CONFIG_MAP_ROOT],
-    [RUNTIME_ENV.claimRoot, source.uri.startsWith("pvc://") ? CLAIM_ROOT : undefined],
+    [RUNTIME_ENV.claimRoot, source?.uri.startsWith("pvc://") ? CLAIM_ROOT : undefined],
     [RUNTIME_ENV.cacheDir, CACHE_DIR],
     [RUNTIME_ENV.terminationMessagePath, TERMINATION_MESSAGE_PATH],
     [RUNTIME_ENV.drainSeconds, String(DRAIN_SECONDS)],
@@ -114,8 +118,8 @@ function contractEnvironment({ name }: ValidModelDeployment, { id, version, sour
 }
 
 /** Named keys only: a Secret cannot set NODE_OPTIONS or any other variable by the way. */
-function credentials({ uri, secretRef }: Source): V1EnvVar[] {
-  if (secretRef === undefined) return [];
+function credentials({ uri, secretRef }: Partial<Source> = {}): V1EnvVar[] {
+  if (uri === undefined || secretRef === undefined) return [];
   const keys: readonly string[] =
     Object.entries(CREDENTIAL_KEYS).find(([scheme]) => uri.startsWith(`${scheme}://`))?.[1] ?? [];
   const variables: Readonly<Record<string, string>> = CREDENTIAL_VARIABLES;
@@ -136,8 +140,8 @@ function canonicalResources({ requests, limits }: Resources): V1ResourceRequirem
 }
 
 /** The volume that holds the model, of sources that are mounted. */
-function volumeOf({ uri }: Source): { volume: V1Volume; mountPath: string } | undefined {
-  const [, scheme, name = ""] = /^(configmap|pvc):\/\/([^/]+)/.exec(uri) ?? [];
+function volumeOf(source: Source | undefined): { volume: V1Volume; mountPath: string } | undefined {
+  const [, scheme, name = ""] = /^(configmap|pvc):\/\/([^/]+)/.exec(source?.uri ?? "") ?? [];
   if (scheme === "configmap")
     // Optional: a pod whose ConfigMap is missing would wait without a word; this way the runtime says ArtifactNotFound.
     return { volume: { name: "model", configMap: { name, optional: true } }, mountPath: `${CONFIG_MAP_ROOT}/${name}` };

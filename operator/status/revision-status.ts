@@ -15,7 +15,7 @@ export function revisionStatus(revision: PlannedRevision, plan: Plan, facts: Fac
     version,
     state: stateOf(revision, plan, ready, wanted, failure),
     ...(failure && { reason: failure.reason, message: failure.message }),
-    uri: source.uri,
+    ...(source && { uri: source.uri }),
     image,
     replicas: wanted,
     readyReplicas: ready,

@@ -21,7 +21,11 @@ function revisionEvents(before: RevisionStatus | undefined, after: RevisionStatu
   const { revision, reason, message, state } = after;
   const events: TransitionEvent[] = [];
   if (before === undefined)
-    events.push({ type: "Normal", reason: "RevisionCreated", message: `${revision} is made from ${after.uri}` });
+    events.push({
+      type: "Normal",
+      reason: "RevisionCreated",
+      message: `${revision} is made from ${after.uri ?? after.image}`,
+    });
   const isRoutine = reason === undefined || reason === "Starting" || reason === "NotReady";
   if (!isRoutine && (before?.reason !== reason || before.message !== message))
     events.push({ type: "Warning", reason, message: `${revision}: ${message}` });
