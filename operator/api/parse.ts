@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { autoscalingProblems } from "./autoscaling.ts";
 import { imageProblems } from "./image.ts";
 import { MAX_NAME_LENGTH, NAME_PATTERN, sourceOrImage, spec } from "./model-deployment.ts";
 import type { ModelDeploymentSpec, VersionSpec } from "./model-deployment.ts";
@@ -114,11 +115,7 @@ function servingProblems(field: string, serving: ModelDeploymentSpec["serving"])
   const { replicas, autoscaling, env = [], podTemplate } = serving;
   if (replicas !== undefined && autoscaling !== undefined)
     problems.push({ field: `${field}.autoscaling`, message: "set replicas or autoscaling, not both" });
-  if (autoscaling !== undefined && (autoscaling.minReplicas ?? 1) > autoscaling.maxReplicas)
-    problems.push({
-      field: `${field}.autoscaling.minReplicas`,
-      message: "minReplicas must not be more than maxReplicas",
-    });
+  if (autoscaling !== undefined) problems.push(...autoscalingProblems(`${field}.autoscaling`, autoscaling));
   if (namesRepeat(env)) problems.push({ field: `${field}.env`, message: "each name may stand once" });
   return [
     ...problems,

@@ -9,7 +9,9 @@ export const REVISION_REASONS = [
   "ImagePull",
   "Unschedulable",
   "QuotaExceeded",
+  "Crashed",
   "CrashLoop",
+  "Evicted",
   "NotReady",
   "Starting",
 ] as const;
@@ -71,7 +73,12 @@ export const status = z
     url: z.string().exactOptional().describe("Where the model answers."),
     replicas: z.number().int().exactOptional().describe("Pods of all revisions."),
     readyReplicas: z.number().int().exactOptional().describe("Ready pods of all revisions."),
-    selector: z.string().exactOptional().describe("Label selector of the pods, for the scale subresource."),
+    selector: z
+      .string()
+      .exactOptional()
+      .describe(
+        "For the scale subresource: label selector of the pods that serve; absent while there are several versions.",
+      ),
     revisions: listMap(revision, "revision", { max: 64 }).exactOptional(),
     rollout: rollout.exactOptional(),
     conditions: listMap(condition, "type", { max: 16 }).exactOptional(),

@@ -24,12 +24,13 @@ function asAnApiServerKeepsIt({ containers, initContainers, volumes, ...spec }: 
 }
 
 /** Server-side apply tells ports apart by their protocol, so it has to be said. */
-function completed(container: V1Container): V1Container {
-  const { name, ports, securityContext } = container;
+function completed({ ports, securityContext, ...container }: V1Container): V1Container {
+  const isOurs = container.name === RUNTIME_CONTAINER;
+  const security = securityContext ?? (isOurs ? undefined : RESTRICTED);
   return {
     ...container,
-    ...(ports && { ports: ports.map((port) => ({ protocol: "TCP", ...port })) }),
-    ...(name !== RUNTIME_CONTAINER && securityContext === undefined && { securityContext: RESTRICTED }),
+    ...(ports && { ports: ports.map(({ protocol = "TCP", ...port }) => ({ ...port, protocol })) }),
+    ...(security && { securityContext: security }),
   };
 }
 

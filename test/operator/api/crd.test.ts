@@ -33,7 +33,10 @@ function schemasOf(schema: Schema, path: string): [path: string, schema: Schema]
 const specSchemas = schemasOf(root.properties?.["spec"] ?? {}, "spec");
 
 /** Below a pod template's own fields everything is as `kubectl explain pod` has it. */
-const KUBERNETES_OWN = /[.]podTemplate[.](metadata|spec)[.][^.]+[.[]/;
+const KUBERNETES_OWN = /[.]podTemplate[.](metadata|spec)[.][^.]+[.[]|[.]selector[.]/;
+
+/** Their lists are one value, as a patch's and an HPA's are. */
+const AS_IN_KUBERNETES = /[.](podTemplate|autoscaling)[.]/;
 
 describe("the CustomResourceDefinition", () => {
   it("stays far below the 256 KB that kubectl apply can keep in an annotation", () =>
@@ -73,7 +76,7 @@ describe("the CustomResourceDefinition", () => {
   });
 
   it("lets server-side apply merge versions and variables by name", () => {
-    const lists = specSchemas.filter(([path, schema]) => schema.type === "array" && !path.includes(".podTemplate."));
+    const lists = specSchemas.filter(([path, schema]) => schema.type === "array" && !AS_IN_KUBERNETES.test(path));
     for (const [path, schema] of lists) expect(schema["x-kubernetes-list-map-keys"], path).to.deep.equal(["name"]);
     expect(lists.map(([path]) => path)).to.have.members([
       "spec.versions",

@@ -3,6 +3,7 @@ import type { KubernetesObject, V1Deployment, V1Service, V2HorizontalPodAutoscal
 import { expect } from "chai";
 import { parse } from "yaml";
 import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
+import type { Autoscaling } from "../../../operator/api/autoscaling.ts";
 import { LEAST_GRACE_SECONDS } from "../../../operator/api/pod-template.ts";
 import { planRollout } from "../../../operator/plan/plan-rollout.ts";
 import { desiredObjects } from "../../../operator/resources/desired-objects.ts";
@@ -71,6 +72,53 @@ const edges: ModelDeploymentSpec = {
     ],
   },
   traffic: { service: { annotations: { "cloud/empty": "" } } },
+};
+
+const metrics: NonNullable<Autoscaling["metrics"]> = [
+  {
+    type: "Pods",
+    pods: { metric: { name: "ml_requests_in_flight" }, target: { type: "AverageValue", averageValue: 4 } },
+  },
+  {
+    type: "External",
+    external: {
+      metric: { name: "queue_length", selector: { matchLabels: { queue: "loans", value: "1000m" } } },
+      target: { type: "Value", value: "1500m" },
+    },
+  },
+  {
+    type: "ContainerResource",
+    containerResource: {
+      name: "cpu",
+      container: "runtime",
+      target: { type: "Utilization", averageUtilization: 60 },
+    },
+  },
+  {
+    type: "Object",
+    object: {
+      describedObject: { apiVersion: "networking.k8s.io/v1", kind: "Ingress", name: "front" },
+      metric: { name: "requests_per_second" },
+      target: { type: "Value", value: "10k" },
+    },
+  },
+];
+
+/** An HPA by all kinds of metrics. */
+const measured: ModelDeploymentSpec = {
+  source,
+  serving: {
+    autoscaling: {
+      minReplicas: 2,
+      maxReplicas: 10,
+      targetMemoryUtilizationPercentage: 75,
+      metrics,
+      behavior: {
+        scaleUp: { stabilizationWindowSeconds: 0, policies: [{ type: "Percent", value: 100, periodSeconds: 15 }] },
+        scaleDown: { selectPolicy: "Disabled", tolerance: "0.05" },
+      },
+    },
+  },
 };
 
 /** Everything that people lay over the pods, and beside it a version with an image of its own. */
@@ -182,6 +230,7 @@ describe("desiredObjects", () => {
     ["autoscaled", autoscaled],
     ["edges", edges],
     ["customized", customized],
+    ["measured", measured],
   ] as const)
     it(`makes the children of test/golden/operator/${file}.yaml`, () =>
       expectGolden(`test/golden/operator/${file}.yaml`, childrenOf(spec).map(withoutEnvoyConfig)));
@@ -226,6 +275,23 @@ describe("desiredObjects", () => {
       ],
     });
     expect(deployment.spec).to.not.have.property("replicas");
+  });
+
+  it("passes metrics and behavior of an HPA through, and holds the CPU only when nothing else is to be held", () => {
+    const specOf = (autoscaling: Autoscaling) =>
+      (child(childrenOf({ source, serving: { autoscaling } }), "HorizontalPodAutoscaler") as V2HorizontalPodAutoscaler)
+        .spec;
+    const behavior = { scaleDown: { policies: [{ type: "Pods" as const, value: 1, periodSeconds: 60 }] } };
+    expect(specOf({ maxReplicas: 3, metrics, behavior })).to.deep.include({
+      behavior,
+      metrics: JSON.parse(JSON.stringify(metrics).replace('"averageValue":4', '"averageValue":"4"')) as unknown,
+    });
+    const cpu = { name: "cpu", target: { type: "Utilization", averageUtilization: 80 } };
+    expect(specOf({ maxReplicas: 3 })?.metrics).to.deep.equal([{ type: "Resource", resource: cpu }]);
+    const memory = { name: "memory", target: { type: "Utilization", averageUtilization: 70 } };
+    expect(specOf({ maxReplicas: 3, targetMemoryUtilizationPercentage: 70 })?.metrics).to.deep.equal([
+      { type: "Resource", resource: memory },
+    ]);
   });
 
   it("writes the front Service first, since it carries the record of the decision", () => {

@@ -146,6 +146,26 @@ export const invalidObjects: readonly InvalidObject[] = [
   },
   { title: "no replicas", spec: { source, serving: { replicas: 0 } }, field: "spec.serving.replicas" },
   {
+    title: "a minimum of no replicas",
+    spec: { source, serving: { autoscaling: { minReplicas: 0, maxReplicas: 3 } } },
+    field: "spec.serving.autoscaling.minReplicas",
+  },
+  {
+    title: "a metric that is not what its type says",
+    spec: {
+      source,
+      serving: {
+        autoscaling: {
+          maxReplicas: 3,
+          metrics: [
+            { type: "External", pods: { metric: { name: "x" }, target: { type: "AverageValue", averageValue: 1 } } },
+          ],
+        },
+      },
+    },
+    field: "spec.serving.autoscaling.metrics[0]",
+  },
+  {
     title: "autoscaling without a maximum",
     spec: { source, serving: { autoscaling: { minReplicas: 2 } } },
     field: "spec.serving.autoscaling.maxReplicas",
