@@ -11,6 +11,7 @@ import { WorkQueue } from "./kube/work-queue.ts";
 import { startHealthServer } from "./observability/health-server.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import { Cluster } from "./reconcile/cluster.ts";
+import { PodComplaints } from "./reconcile/pod-complaints.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { readRouters } from "./reconcile/router-reader.ts";
 import { World } from "./reconcile/world.ts";
@@ -49,6 +50,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     world,
     cluster: new Cluster(client, (written) => world.remember(written)),
     readRouters: (pods) => readRouters(pods, log),
+    complaints: new PodComplaints({ client: transport, clock, log }),
     events,
     settings: {
       runtimeImage: config.runtimeImage,

@@ -18,6 +18,7 @@ import type { Applied } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
 import type { Cluster } from "./cluster.ts";
 import { gather, readyRouterPods } from "./gather.ts";
+import type { PodComplaints } from "./pod-complaints.ts";
 import { childKey } from "./resource-types.ts";
 import type { Pod, Sighting, World } from "./world.ts";
 
@@ -25,6 +26,7 @@ export interface ReconcilerOptions {
   readonly world: Pick<World, "observe">;
   readonly cluster: Pick<Cluster, "apply" | "prune" | "writeStatus" | "touch">;
   readonly readRouters: (pods: readonly Pod[]) => Promise<ObservedRouter[]>;
+  readonly complaints: Pick<PodComplaints, "read">;
   readonly events: { record(about: KubeObject, content: EventContent): void };
   readonly settings: PlanSettings;
   readonly clock: Clock;
@@ -63,7 +65,8 @@ export class Reconciler {
 
     const routerPods = readyRouterPods(sighting);
     const routers = await readRouters(routerPods);
-    const facts = gather(sighting, routers);
+    const { complaints, askAgainMs } = await this.#options.complaints.read(sighting.pods);
+    const facts = gather(sighting, routers, complaints);
     if (isStateLost(facts.record, facts.revisions.size, previous, generation))
       return this.#report(sighting, heldStatus(generation, stateLost, previous, now));
 
@@ -77,8 +80,7 @@ export class Reconciler {
     const status = computeStatus(md, plan, facts, applied, previous, now);
     await this.#report(sighting, isRecorded ? status : withRecordOf(status, previous));
     const isBlocked = applied.notOwned.length > 0 || applied.refused.length > 0;
-    const requeueAfterMs = isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs;
-    return requeueAfterMs === undefined ? {} : { requeueAfterMs };
+    return soonest(isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs, askAgainMs);
   }
 
   async #report(sighting: Sighting, status: ModelDeploymentStatus): Promise<ReconcileResult> {
@@ -135,6 +137,11 @@ function isStateLost(
   if (record !== undefined || revisions === 0) return false;
   const held = conditions.find(({ type, reason }) => type === "Stalled" && reason === stateLost.reason);
   return held === undefined || held.observedGeneration >= generation;
+}
+
+function soonest(...delays: readonly (number | undefined)[]): ReconcileResult {
+  const known = delays.filter((delay) => delay !== undefined);
+  return known.length === 0 ? {} : { requeueAfterMs: Math.min(...known) };
 }
 
 function wasWritten(child: KubeObject | undefined, { notOwned, refused }: Applied): boolean {

@@ -4,6 +4,9 @@ import type { TerminationMessage } from "../../runtime/contract.ts";
 import { RUNTIME_CONTAINER } from "../api/names.ts";
 import type { RevisionReason } from "../api/status.ts";
 
+/** What nodes say of pods in Events, by the pods' uid: a probe's answer, a volume that is not there. */
+export type Complaints = ReadonlyMap<string, string>;
+
 /** Why a pod is not ready, in words that say what to do. */
 export interface PodFailure {
   readonly reason: RevisionReason;
@@ -16,10 +19,11 @@ export interface PodFailure {
  * The failure that explains most: a permanent one before one that may pass. A pod that its node has ended stays until it
  * is collected: it explains why its successor is only starting, and nothing that came later.
  */
-export function worstFailure(pods: readonly V1Pod[]): PodFailure | undefined {
+export function worstFailure(pods: readonly V1Pod[], complaints: Complaints = new Map()): PodFailure | undefined {
+  const failureOf = (pod: V1Pod) => podFailure(pod, complaints.get(pod.metadata?.uid ?? ""));
   const ended = pods.filter(({ status }) => status?.phase === "Failed");
   const failing = pods.filter((pod) => !ended.includes(pod) && podFailure(pod) !== undefined);
-  const failures = failing.map(podFailure).filter((failure) => failure !== undefined);
+  const failures = failing.map(failureOf).filter((failure) => failure !== undefined);
   const worst =
     failures.find(({ permanent }) => permanent) ?? failures.find(({ reason }) => reason !== "Starting") ?? failures[0];
   if (worst !== undefined && worst.reason !== "Starting") return worst;
@@ -40,7 +44,7 @@ function isSuccessor({ metadata }: V1Pod, { status, metadata: endedMetadata }: V
 }
 
 /** Undefined for a pod that is ready or on its way out. */
-export function podFailure(pod: V1Pod): PodFailure | undefined {
+export function podFailure(pod: V1Pod, complaint?: string): PodFailure | undefined {
   const { status, metadata } = pod;
   if (metadata?.deletionTimestamp !== undefined || isReady(pod)) return undefined;
   if (status?.phase === "Failed" && status.reason !== undefined) return ended(status.reason, status.message);
@@ -54,7 +58,7 @@ export function podFailure(pod: V1Pod): PodFailure | undefined {
   const unfinished = status?.initContainerStatuses?.filter(({ state }) => state?.terminated?.exitCode !== 0) ?? [];
   const containers = [...unfinished, ...(status?.containerStatuses ?? [])];
   const failures = containers.map(containerFailure).filter((failure) => failure !== undefined);
-  return failures.find(({ permanent }) => permanent) ?? failures[0] ?? starting(pod, containers);
+  return failures.find(({ permanent }) => permanent) ?? failures[0] ?? starting(pod, containers, complaint);
 }
 
 /** The node ended the pod, or did not take it after all; the Deployment makes another one. */
@@ -139,16 +143,20 @@ function isTerminationMessage(value: unknown): value is TerminationMessage {
   );
 }
 
-function starting({ status }: V1Pod, containers: readonly V1ContainerStatus[]): PodFailure {
+function starting(
+  { status }: V1Pod,
+  containers: readonly V1ContainerStatus[],
+  complaint: string | undefined,
+): PodFailure {
   const model = containers.find(({ name }) => name === RUNTIME_CONTAINER);
   if (model?.state?.running !== undefined) {
     if (model.ready) return beside(status?.containerStatuses ?? []);
     return model.started === true
-      ? { reason: "NotReady", message: "the readiness probe of GET /health fails", permanent: false }
+      ? { reason: "NotReady", message: `GET /health: ${complaint ?? "the readiness probe fails"}`, permanent: false }
       : { reason: "Starting", message: "the model is loading", permanent: false };
   }
   const waiting = containers.map(({ state }) => state?.waiting).find((wait) => wait !== undefined);
-  const why = waiting?.message ?? waiting?.reason;
+  const why = complaint ?? waiting?.message ?? waiting?.reason;
   return { reason: "Starting", message: `the pod is starting${why ? `: ${why}` : ""}`, permanent: false };
 }
 

@@ -25,7 +25,7 @@ export function revisionStatus(revision: PlannedRevision, plan: Plan, facts: Fac
 
 /** Why a revision lacks pods: what its pods say, else what keeps the Deployment from making them. */
 export function revisionFailure(id: string, facts: Facts): PodFailure | undefined {
-  const failure = worstFailure(facts.pods.get(id) ?? []);
+  const failure = worstFailure(facts.pods.get(id) ?? [], facts.complaints);
   const blocked = facts.deploymentConditions
     .get(id)
     ?.find(({ type, status }) => type === "ReplicaFailure" && status === "True");
