@@ -14,6 +14,7 @@ import { AliasWatcher } from "./mlflow/alias-watcher.ts";
 import { HostPolicy } from "./mlflow/host-policy.ts";
 import { MlflowRegistry } from "./mlflow/registry.ts";
 import { Cluster } from "./reconcile/cluster.ts";
+import { PodComplaints } from "./reconcile/pod-complaints.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { readRouters } from "./reconcile/router-reader.ts";
 import { World } from "./reconcile/world.ts";
@@ -61,6 +62,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     aliases,
     cluster: new Cluster(client, (written) => world.remember(written)),
     readRouters: (pods) => readRouters(pods, log),
+    complaints: new PodComplaints({ client: transport, clock, log }),
     events,
     settings: {
       runtimeImage: config.runtimeImage,

@@ -88,6 +88,8 @@ function toStructural(node: unknown): unknown {
   const given = node as Schema;
   if (given["intOrString"] === true)
     return { "x-kubernetes-int-or-string": true, pattern: given["pattern"], ...description(given) };
+  if (given["passThrough"] === true)
+    return { type: "object", "x-kubernetes-preserve-unknown-fields": true, ...description(given) };
   const result: Schema = {};
   for (const [keyword, value] of Object.entries(given)) {
     if (keyword === "properties")

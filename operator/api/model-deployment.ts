@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { int, listMap, rules } from "./fields.ts";
+import { image } from "./image.ts";
 import { serving } from "./serving.ts";
 import { source } from "./source.ts";
 
@@ -14,26 +15,32 @@ export const MAX_NAME_LENGTH = 38;
 /** A DNS label that starts with a letter: a Service bears the object's name. */
 export const NAME_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
 
-const version = z.strictObject({
-  name: z
-    .string()
-    .min(1)
-    .max(14)
-    .meta(
-      rules({
-        rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-        message: "must be a DNS label: lower-case letters, digits and hyphens",
-        messageExpression:
-          "'must be a DNS label: lower-case letters, digits and hyphens; try \"' + (self.matches('^[0-9]') ? 'v' : '') + self.lowerAscii().replace('.', '-').replace('_', '-') + '\"'",
-      }),
-    )
-    .describe("Name of the version, unique in this object; answers carry it as model_variant."),
-  weight: int(0, 100)
-    .exactOptional()
-    .describe("Percent of the traffic. All weights sum to 100; omitted when there is one version."),
-  source,
-  serving: serving.exactOptional().describe("What differs from spec.serving for this version."),
-});
+/** What serves: the runtime with a model, or somebody's own image with whatever is in it. */
+export const sourceOrImage = "set either source or image";
+
+const version = z
+  .strictObject({
+    name: z
+      .string()
+      .min(1)
+      .max(14)
+      .meta(
+        rules({
+          rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+          message: "must be a DNS label: lower-case letters, digits and hyphens",
+          messageExpression:
+            "'must be a DNS label: lower-case letters, digits and hyphens; try \"' + (self.matches('^[0-9]') ? 'v' : '') + self.lowerAscii().replace('.', '-').replace('_', '-') + '\"'",
+        }),
+      )
+      .describe("Name of the version, unique in this object; answers carry it as model_variant."),
+    weight: int(0, 100)
+      .exactOptional()
+      .describe("Percent of the traffic. All weights sum to 100; omitted when there is one version."),
+    source: source.exactOptional(),
+    image: image.exactOptional(),
+    serving: serving.exactOptional().describe("What differs from spec.serving for this version."),
+  })
+  .meta(rules({ rule: "has(self.source) != has(self.image)", message: sourceOrImage }));
 
 const traffic = z.strictObject({
   sticky: z

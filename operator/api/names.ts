@@ -15,6 +15,9 @@ export const MANAGED_BY = "slipway";
 export const COMPONENTS = { front: "front", revision: "revision", router: "router" } as const;
 export type Component = (typeof COMPONENTS)[keyof typeof COMPONENTS];
 
+/** The container that serves the model, whatever its image; users lay their own fields over it by this name. */
+export const RUNTIME_CONTAINER = "runtime";
+
 export const ANNOTATIONS = {
   /** The rollout record, on the front Service. */
   record: `${GROUP}/rollout-record`,

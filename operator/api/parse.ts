@@ -1,6 +1,9 @@
 import { z } from "zod";
-import { MAX_NAME_LENGTH, NAME_PATTERN, spec } from "./model-deployment.ts";
+import { autoscalingProblems } from "./autoscaling.ts";
+import { imageProblems } from "./image.ts";
+import { MAX_NAME_LENGTH, NAME_PATTERN, sourceOrImage, spec } from "./model-deployment.ts";
 import type { ModelDeploymentSpec, VersionSpec } from "./model-deployment.ts";
+import { podTemplateProblems } from "./pod-template-rules.ts";
 import { RESERVED_VARIABLES } from "./serving.ts";
 import type { EnvironmentVariable } from "./serving.ts";
 import { sourceProblems } from "./source.ts";
@@ -97,7 +100,11 @@ function specProblems(given: ModelDeploymentSpec): Problem[] {
     if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(version.name))
       refuse(`spec.versions[${index}].name`, "must be a DNS label: lower-case letters, digits and hyphens");
     problems.push(...servingProblems(`spec.versions[${index}].serving`, version.serving));
-    problems.push(...sourceProblems(`spec.versions[${index}].source`, version.source));
+    if ((version.source === undefined) === (version.image === undefined))
+      refuse(`spec.versions[${index}]`, sourceOrImage);
+    if (version.source !== undefined)
+      problems.push(...sourceProblems(`spec.versions[${index}].source`, version.source));
+    if (version.image !== undefined) problems.push(...imageProblems(`spec.versions[${index}].image`, version.image));
   }
   problems.push(...servingProblems("spec.serving", serving));
   if (source !== undefined) problems.push(...sourceProblems("spec.source", source));
@@ -107,16 +114,16 @@ function specProblems(given: ModelDeploymentSpec): Problem[] {
 function servingProblems(field: string, serving: ModelDeploymentSpec["serving"]): Problem[] {
   if (serving === undefined) return [];
   const problems: Problem[] = [];
-  const { replicas, autoscaling, env = [] } = serving;
+  const { replicas, autoscaling, env = [], podTemplate } = serving;
   if (replicas !== undefined && autoscaling !== undefined)
     problems.push({ field: `${field}.autoscaling`, message: "set replicas or autoscaling, not both" });
-  if (autoscaling !== undefined && (autoscaling.minReplicas ?? 1) > autoscaling.maxReplicas)
-    problems.push({
-      field: `${field}.autoscaling.minReplicas`,
-      message: "minReplicas must not be more than maxReplicas",
-    });
+  if (autoscaling !== undefined) problems.push(...autoscalingProblems(`${field}.autoscaling`, autoscaling));
   if (namesRepeat(env)) problems.push({ field: `${field}.env`, message: "each name may stand once" });
-  return [...problems, ...env.flatMap((variable, index) => variableProblems(`${field}.env[${index}]`, variable))];
+  return [
+    ...problems,
+    ...env.flatMap((variable, index) => variableProblems(`${field}.env[${index}]`, variable)),
+    ...podTemplateProblems(`${field}.podTemplate`, podTemplate),
+  ];
 }
 
 function variableProblems(field: string, { name, value, valueFrom }: EnvironmentVariable): Problem[] {

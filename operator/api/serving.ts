@@ -1,23 +1,8 @@
 import { z } from "zod";
 import { RUNTIME_ENV } from "../../runtime/contract.ts";
+import { autoscaling } from "./autoscaling.ts";
 import { int, listMap, quantity, rules } from "./fields.ts";
-
-const autoscaling = z
-  .strictObject({
-    minReplicas: int(1, 10_000).exactOptional().describe("Fewest replicas of this version; 1 when omitted."),
-    maxReplicas: int(1, 10_000).describe("Most replicas of this version."),
-    targetCPUUtilizationPercentage: int(1, 1_000)
-      .exactOptional()
-      .describe("Average CPU use over the pods, in percent of their CPU request, that the HPA holds; 80 when omitted."),
-  })
-  .meta(
-    rules({
-      rule: "!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",
-      message: "minReplicas must not be more than maxReplicas",
-      fieldPath: ".minReplicas",
-    }),
-  )
-  .describe("A HorizontalPodAutoscaler (autoscaling/v2) for this version, instead of a fixed number of replicas.");
+import { podTemplate } from "./pod-template.ts";
 
 const quantities = z.record(z.string(), quantity);
 
@@ -101,13 +86,16 @@ export const serving = z
   .strictObject({
     replicas: int(1, 10_000)
       .exactOptional()
-      .describe("Pods of each version; 1 when neither this nor autoscaling is set."),
+      .describe(
+        "Pods of each version; 1 when neither this nor autoscaling is set. `kubectl scale` sets it in spec.serving.",
+      ),
     autoscaling: autoscaling.exactOptional(),
     resources: resources.exactOptional(),
     probes: probes.exactOptional(),
     env: listMap(environmentVariable, "name", { max: 64 })
       .exactOptional()
       .describe("Further environment of the runtime's container."),
+    podTemplate: podTemplate.exactOptional(),
   })
   .meta(
     rules({
@@ -118,7 +106,6 @@ export const serving = z
   );
 
 export type Serving = z.infer<typeof serving>;
-export type Autoscaling = z.infer<typeof autoscaling>;
 export type Resources = z.infer<typeof resources>;
 export type Probes = z.infer<typeof probes>;
 export type EnvironmentVariable = z.infer<typeof environmentVariable>;

@@ -9,7 +9,9 @@ export const REVISION_REASONS = [
   "ImagePull",
   "Unschedulable",
   "QuotaExceeded",
+  "Crashed",
   "CrashLoop",
+  "Evicted",
   "NotReady",
   "Starting",
 ] as const;
@@ -36,9 +38,9 @@ const revision = z.strictObject({
     ),
   reason: z.enum(REVISION_REASONS).exactOptional().describe("Why it is not (fully) ready."),
   message: z.string().exactOptional().describe("The reason in words, with what to do."),
-  uri: z.string().exactOptional().describe("Where its model comes from."),
+  uri: z.string().exactOptional().describe("Where its model comes from; absent when its image brings it."),
   artifact: z.string().exactOptional().describe("What the alias in the uri named when this revision was made."),
-  image: z.string().exactOptional().describe("The runtime image that it was made with."),
+  image: z.string().exactOptional().describe("The image that it was made with."),
   replicas: z.number().int(),
   readyReplicas: z.number().int(),
   weight: z
@@ -72,7 +74,12 @@ export const status = z
     url: z.string().exactOptional().describe("Where the model answers."),
     replicas: z.number().int().exactOptional().describe("Pods of all revisions."),
     readyReplicas: z.number().int().exactOptional().describe("Ready pods of all revisions."),
-    selector: z.string().exactOptional().describe("Label selector of the pods, for the scale subresource."),
+    selector: z
+      .string()
+      .exactOptional()
+      .describe(
+        "For the scale subresource: label selector of the pods that serve; absent while there are several versions.",
+      ),
     revisions: listMap(revision, "revision", { max: 64 }).exactOptional(),
     rollout: rollout.exactOptional(),
     conditions: listMap(condition, "type", { max: 16 }).exactOptional(),

@@ -35,7 +35,7 @@ export interface ResolvedAliases {
 /** The aliases that the versions' sources name, by version. */
 export function aliasReferences({ namespace, versions }: ValidModelDeployment): Map<string, AliasReference> {
   return new Map(
-    versions.flatMap(({ name, source: { uri, mlflow } }) => {
+    versions.flatMap(({ name, source: { uri = "", mlflow } = {} }) => {
       const [, model, alias] = /^models:\/([^/@]+)@(.+)$/.exec(uri) ?? [];
       if (mlflow === undefined || model === undefined || alias === undefined) return [];
       const { trackingUri, secretRef } = mlflow;

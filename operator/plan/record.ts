@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { podTemplate } from "../api/pod-template.ts";
 import { serving } from "../api/serving.ts";
 import { source } from "../api/source.ts";
 import { BUCKETS } from "../traffic/intervals.ts";
@@ -20,10 +21,12 @@ const instant = z.iso.datetime();
 const pinnedRevision = z.object({
   version: z.string(),
   image: z.string(),
-  source,
+  /** Absent where the image is the user's own. */
+  source: source.exactOptional(),
   /** What an alias in the source's uri named when the revision was made: `models:/Loan/7`. */
   artifact: z.string().exactOptional(),
   serving,
+  podTemplates: z.array(podTemplate).readonly().exactOptional(),
 });
 
 const record = z.object({

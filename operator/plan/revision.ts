@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ValidModelDeployment } from "../api/parse.ts";
+import type { PodTemplate } from "../api/pod-template.ts";
 import type { Serving } from "../api/serving.ts";
 import type { Source } from "../api/source.ts";
 
@@ -8,14 +9,19 @@ export interface Revision {
   /** Version name and hash: `v1-x7k2p9qd`. */
   readonly id: string;
   readonly version: string;
-  readonly source: Source;
+  /** Absent where an image of the user's own serves whatever is in it. */
+  readonly source?: Source;
   /** What an alias in the source's uri names: `models:/Loan/7`. */
   readonly artifact?: string;
   /** spec.serving with the version's own fields laid over it, undefaulted. */
-  readonly serving: Serving;
+  readonly serving: Omit<Serving, "podTemplate">;
+  /** To be laid over the pods' template in this order: spec.serving's, then the version's own. */
+  readonly podTemplates?: readonly PodTemplate[];
 }
 
 export interface DesiredRevision extends Revision {
+  /** The image that the version names, if it does. */
+  readonly image?: string;
   /** Percent, 0 to 100. */
   readonly weight: number;
 }
@@ -29,18 +35,19 @@ export function desiredRevisions(
   artifacts: Artifacts = new Map(),
 ): DesiredRevision[] {
   return versions.map((version) => {
-    const serving = overlay(spec.serving ?? {}, version.serving ?? {});
-    const { source, weight } = version;
+    const { podTemplate: general, ...base } = spec.serving ?? {};
+    const { podTemplate: own, ...over } = version.serving ?? {};
+    const podTemplates = [general, own].flatMap((given) => (given === undefined || isEmpty(given) ? [] : [given]));
     const artifact = artifacts.get(version.name);
-    const made = { name, version: version.name, source, ...(artifact !== undefined && { artifact }) };
-    return {
-      id: `${version.name}-${revisionHash(made, serving)}`,
+    const revision = {
       version: version.name,
-      source,
+      ...(version.source && { source: version.source }),
       ...(artifact !== undefined && { artifact }),
-      serving,
-      weight,
+      ...(version.image !== undefined && { image: version.image }),
+      serving: overlay(base, over),
+      ...(podTemplates.length > 0 && { podTemplates }),
     };
+    return { id: `${version.name}-${revisionHash(name, revision)}`, ...revision, weight: version.weight };
   });
 }
 
@@ -49,10 +56,12 @@ export function desiredRevisions(
  * operator, so that upgrading it rolls nothing. The object's name is part of it, so that `a` with version `b-c` and
  * `a-b` with version `c` name their children differently.
  */
-function revisionHash(made: object, serving: Serving): string {
-  const { replicas: _replicas, autoscaling: _autoscaling, ...template } = serving;
+function revisionHash(name: string, revision: Omit<DesiredRevision, "id" | "weight">): string {
+  const { version, source, artifact, image, serving, podTemplates } = revision;
+  const { replicas: _replicas, autoscaling: _autoscaling, ...settings } = serving;
+  const template = withoutEmpty({ ...settings, podTemplates });
   const digest = createHash("sha256")
-    .update(canonicalJson({ ...made, template: withoutEmpty(template) }))
+    .update(canonicalJson({ name, version, source, artifact, image, template }))
     .digest();
   return Array.from(digest.subarray(0, 8), (byte) => HASH_ALPHABET[byte % HASH_ALPHABET.length]).join("");
 }
@@ -74,6 +83,10 @@ function withoutEmpty(value: unknown): unknown {
   if (!isObject(value)) return value;
   const entries = Object.entries(value).map(([key, child]) => [key, withoutEmpty(child)] as const);
   return Object.fromEntries(entries.filter(([, child]) => !(isObject(child) && Object.keys(child).length === 0)));
+}
+
+function isEmpty(value: object): boolean {
+  return canonicalJson(withoutEmpty(value)) === "{}";
 }
 
 function isObject(value: unknown): value is object {

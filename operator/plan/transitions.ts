@@ -188,15 +188,9 @@ function pin(
   desired: readonly DesiredRevision[],
   { runtimeImage }: PlanSettings,
 ): Record<string, PinnedRevision> {
-  const current = desired.map(({ id, version, source, artifact, serving }): [string, PinnedRevision] => [
+  const current = desired.map(({ id, weight: _weight, image, ...revision }): [string, PinnedRevision] => [
     id,
-    {
-      version,
-      image: pinned[id]?.image ?? runtimeImage,
-      source,
-      ...(artifact !== undefined && { artifact }),
-      serving,
-    },
+    { ...revision, image: image ?? pinned[id]?.image ?? runtimeImage },
   ]);
   return { ...pinned, ...Object.fromEntries(current) };
 }

@@ -8,6 +8,7 @@ import type { ModelDeploymentStatus } from "../api/status.ts";
 import type { Applied } from "../status/facts.ts";
 import { needsApply, withDesiredDigest } from "./difference.ts";
 import { ownershipOf } from "./ownership.ts";
+import { replicasOwners } from "./replicas-owners.ts";
 import { childKey, modelDeployments, typeOf } from "./resource-types.ts";
 import type { Pod } from "./world.ts";
 
@@ -143,8 +144,9 @@ export class Cluster {
    * Under an HPA `replicas` is not ours. A field that its only owner stops applying falls back to its default, 1 pod;
    * so before we let go of it, another field manager takes it over with the value that it has.
    */
-  async #handOverReplicas({ apiVersion, kind, metadata, spec }: Scalable): Promise<void> {
-    const owners = (metadata.managedFields ?? []).map(({ manager }) => manager);
+  async #handOverReplicas(existing: Scalable): Promise<void> {
+    const { apiVersion, kind, metadata, spec } = existing;
+    const owners = replicasOwners(existing).map(({ manager }) => manager);
     if (!owners.includes(FIELD_MANAGER) || owners.length > 1) return;
     const { name, namespace, uid } = metadata;
     const held = { apiVersion, kind, metadata: { name, namespace, uid }, spec: { replicas: spec?.replicas ?? 1 } };

@@ -35,10 +35,10 @@ function includesItems(observed: readonly unknown[], desired: readonly unknown[]
   const key = MERGE_KEYS.find((name) => desired.every((item) => valueOf(item, name) !== undefined));
   if (key === undefined)
     return observed.length === desired.length && desired.every((item, index) => includes(observed[index], item));
-  return desired.every((item) => {
-    const twin = observed.find((other) => valueOf(other, key) === valueOf(item, key));
-    return twin !== undefined && includes(twin, item);
-  });
+  // Some of these keys are one of two: a volume may be mounted twice, a topology key stand with both answers to it.
+  return desired.every((item) =>
+    observed.some((other) => valueOf(other, key) === valueOf(item, key) && includes(other, item)),
+  );
 }
 
 function valueOf(item: unknown, key: string): unknown {

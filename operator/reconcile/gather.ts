@@ -6,13 +6,14 @@ import { newestRecord } from "../plan/record.ts";
 import type { RolloutRecord } from "../plan/record.ts";
 import type { Facts } from "../status/facts.ts";
 import { isReady } from "../status/pod-failure.ts";
+import type { Complaints } from "../status/pod-failure.ts";
 import { ownershipOf } from "./ownership.ts";
 import type { Pod, Sighting } from "./world.ts";
 
 type Deployment = V1Deployment & KubeObject;
 
 /** The facts of planning and status, from what was seen of the object's own children. */
-export function gather(sighting: Sighting, routers: readonly ObservedRouter[]): Facts {
+export function gather(sighting: Sighting, routers: readonly ObservedRouter[], complaints: Complaints): Facts {
   const own = sighting.children.filter((child) => ownershipOf(child, sighting.object) !== "Foreign");
   const deployments = own.filter((child): child is Deployment => child.kind === "Deployment");
   const revisions = deployments.filter((child) => revisionOf(child) !== undefined);
@@ -26,6 +27,7 @@ export function gather(sighting: Sighting, routers: readonly ObservedRouter[]): 
       sighting.pods.filter((pod) => componentOf(pod) === COMPONENTS.revision),
       (pod) => revisionOf(pod) ?? "",
     ),
+    complaints,
     deploymentConditions: new Map(revisions.map((child) => [revisionOf(child) ?? "", child.status?.conditions ?? []])),
     loadBalancer: loadBalancer(front),
   };

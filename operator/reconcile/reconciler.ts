@@ -22,6 +22,7 @@ import type { Applied } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
 import type { Cluster } from "./cluster.ts";
 import { gather, readyRouterPods } from "./gather.ts";
+import type { PodComplaints } from "./pod-complaints.ts";
 import { childKey } from "./resource-types.ts";
 import type { Pod, Sighting, World } from "./world.ts";
 
@@ -33,6 +34,7 @@ export interface ReconcilerOptions {
     follow(object: ObjectKey, references: readonly AliasReference[]): void;
     stateOf(reference: AliasReference): AliasState;
   };
+  readonly complaints: Pick<PodComplaints, "read">;
   readonly events: { record(about: KubeObject, content: EventContent): void };
   readonly settings: PlanSettings;
   readonly clock: Clock;
@@ -74,7 +76,8 @@ export class Reconciler {
 
     const routerPods = readyRouterPods(sighting);
     const routers = await readRouters(routerPods);
-    const gathered = gather(sighting, routers);
+    const { complaints, askAgainMs } = await this.#options.complaints.read(sighting.pods);
+    const gathered = gather(sighting, routers, complaints);
     if (isStateLost(gathered.record, gathered.revisions.size, previous, generation))
       return this.#report(sighting, heldStatus(generation, stateLost, previous, now));
     const resolved = this.#resolve(key, md, gathered.record);
@@ -93,8 +96,7 @@ export class Reconciler {
     const status = computeStatus(md, plan, facts, applied, previous, now);
     await this.#report(sighting, isRecorded ? status : withRecordOf(status, previous));
     const isBlocked = applied.notOwned.length > 0 || applied.refused.length > 0;
-    const requeueAfterMs = isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs;
-    return requeueAfterMs === undefined ? {} : { requeueAfterMs };
+    return soonest(isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs, askAgainMs);
   }
 
   #resolve(key: ObjectKey, md: ValidModelDeployment, record: RolloutRecord | undefined): ResolvedAliases {
@@ -157,6 +159,11 @@ function isStateLost(
   if (record !== undefined || revisions === 0) return false;
   const held = conditions.find(({ type, reason }) => type === "Stalled" && reason === stateLost.reason);
   return held === undefined || held.observedGeneration >= generation;
+}
+
+function soonest(...delays: readonly (number | undefined)[]): ReconcileResult {
+  const known = delays.filter((delay) => delay !== undefined);
+  return known.length === 0 ? {} : { requeueAfterMs: Math.min(...known) };
 }
 
 function wasWritten(child: KubeObject | undefined, { notOwned, refused }: Applied): boolean {

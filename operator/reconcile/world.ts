@@ -8,6 +8,7 @@ import type { KubeObject, ObjectKey, ResourceType } from "../kube/objects.ts";
 import { byLabel } from "../kube/store.ts";
 import type { KubeClient } from "../kube/transport.ts";
 import { RecentWrites } from "./recent-writes.ts";
+import { replicasOwners } from "./replicas-owners.ts";
 import { childTypes, modelDeployments } from "./resource-types.ts";
 
 /** A pod as the API server gives it: client-node's types, but for the times, which are text. */
@@ -115,14 +116,6 @@ export class World {
 
 /** Of all managed fields only who owns `spec.replicas` matters here; the rest is most of a cache's memory. */
 function keepReplicasOwners(object: KubeObject): KubeObject {
-  const { managedFields = [], ...metadata } = object.metadata;
-  const owners = managedFields.filter(({ fieldsV1 }) => ownsReplicas(fieldsV1));
-  return {
-    ...object,
-    metadata: { ...metadata, managedFields: owners.map(({ fieldsV1: _fields, ...entry }) => entry) },
-  };
-}
-
-function ownsReplicas(fields: { "f:spec"?: { "f:replicas"?: unknown } } | undefined): boolean {
-  return fields?.["f:spec"]?.["f:replicas"] !== undefined;
+  const owners = replicasOwners(object).map(({ fieldsV1: _fields, ...entry }) => entry);
+  return { ...object, metadata: { ...object.metadata, managedFields: owners } };
 }

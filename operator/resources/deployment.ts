@@ -14,13 +14,14 @@ import {
   MLFLOW_ENV,
   RUNTIME_ENV,
 } from "../../runtime/contract.ts";
-import { COMPONENTS, LABELS, MANAGED_BY, childNames } from "../api/names.ts";
+import { COMPONENTS, LABELS, MANAGED_BY, RUNTIME_CONTAINER, childNames } from "../api/names.ts";
 import type { ValidModelDeployment } from "../api/parse.ts";
 import type { Resources } from "../api/serving.ts";
 import { schemeOf } from "../api/source.ts";
 import type { Source } from "../api/source.ts";
 import type { PlannedRevision } from "../plan/plan-rollout.ts";
 import { childMetadata, selectorLabels } from "./metadata.ts";
+import { customizedTemplate } from "./pod-template.ts";
 import { containerProbes } from "./probes.ts";
 import { canonicalQuantity } from "./quantity.ts";
 import { containerSecurity, podSecurity, spreadEvenly } from "./security.ts";
@@ -51,7 +52,10 @@ export function deployment(md: ValidModelDeployment, revision: PlannedRevision):
       revisionHistoryLimit: 1,
       selector: { matchLabels: labels },
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-      template: { metadata: { labels: podLabels }, spec: podSpec(md, revision, labels) },
+      template: customizedTemplate(
+        { metadata: { labels: podLabels }, spec: podSpec(md, revision, labels) },
+        revision.podTemplates ?? [],
+      ),
     },
   };
 }
@@ -77,7 +81,7 @@ function container(md: ValidModelDeployment, revision: PlannedRevision): V1Conta
   const { serving, source, image } = revision;
   const modelVolume = volumeOf(source);
   return {
-    name: "runtime",
+    name: RUNTIME_CONTAINER,
     image,
     ports: [{ name: "http", containerPort: HTTP_PORT, protocol: "TCP" }],
     env: environment(md, revision),
@@ -106,15 +110,15 @@ function environment(md: ValidModelDeployment, revision: PlannedRevision): V1Env
 function contractEnvironment({ name }: ValidModelDeployment, revision: PlannedRevision): V1EnvVar[] {
   const { id, version, source, artifact } = revision;
   const values: [string, string | undefined][] = [
-    [RUNTIME_ENV.uri, artifact ?? source.uri],
-    [RUNTIME_ENV.sha256, source.sha256],
+    [RUNTIME_ENV.uri, artifact ?? source?.uri],
+    [RUNTIME_ENV.sha256, source?.sha256],
     [RUNTIME_ENV.name, name],
     [RUNTIME_ENV.version, version],
     [RUNTIME_ENV.variant, version],
     [RUNTIME_ENV.revision, id],
     [RUNTIME_ENV.port, String(HTTP_PORT)],
     [RUNTIME_ENV.configMapRoot, CONFIG_MAP_ROOT],
-    [RUNTIME_ENV.claimRoot, source.uri.startsWith("pvc://") ? CLAIM_ROOT : undefined],
+    [RUNTIME_ENV.claimRoot, source?.uri.startsWith("pvc://") ? CLAIM_ROOT : undefined],
     [RUNTIME_ENV.cacheDir, CACHE_DIR],
     [RUNTIME_ENV.terminationMessagePath, TERMINATION_MESSAGE_PATH],
     [RUNTIME_ENV.drainSeconds, String(DRAIN_SECONDS)],
@@ -123,7 +127,7 @@ function contractEnvironment({ name }: ValidModelDeployment, revision: PlannedRe
 }
 
 /** Who names an http:// server has chosen to speak plain HTTP to it. */
-function mlflowServer({ mlflow }: Source): V1EnvVar[] {
+function mlflowServer({ mlflow }: Partial<Source> = {}): V1EnvVar[] {
   if (mlflow === undefined) return [];
   const { trackingUri, secretRef } = mlflow;
   return [
@@ -133,8 +137,8 @@ function mlflowServer({ mlflow }: Source): V1EnvVar[] {
   ];
 }
 
-function credentials({ uri, secretRef }: Source): V1EnvVar[] {
-  if (secretRef === undefined) return [];
+function credentials({ uri, secretRef }: Partial<Source> = {}): V1EnvVar[] {
+  if (uri === undefined || secretRef === undefined) return [];
   const keys = Object.entries(CREDENTIAL_KEYS).find(([scheme]) => schemeOf(uri) === scheme)?.[1] ?? [];
   return fromSecret(secretRef.name, keys);
 }
@@ -159,8 +163,8 @@ function canonicalResources({ requests, limits }: Resources): V1ResourceRequirem
 }
 
 /** The volume that holds the model, of sources that are mounted. */
-function volumeOf({ uri }: Source): { volume: V1Volume; mountPath: string } | undefined {
-  const [, scheme, name = ""] = /^(configmap|pvc):\/\/([^/]+)/.exec(uri) ?? [];
+function volumeOf(source: Source | undefined): { volume: V1Volume; mountPath: string } | undefined {
+  const [, scheme, name = ""] = /^(configmap|pvc):\/\/([^/]+)/.exec(source?.uri ?? "") ?? [];
   if (scheme === "configmap")
     // Optional: a pod whose ConfigMap is missing would wait without a word; this way the runtime says ArtifactNotFound.
     return { volume: { name: "model", configMap: { name, optional: true } }, mountPath: `${CONFIG_MAP_ROOT}/${name}` };

@@ -29,7 +29,7 @@ export function computeStatus(
     url: url(md, facts),
     replicas: sum(revisions.map(({ replicas }) => replicas)),
     readyReplicas: sum(revisions.map(({ readyReplicas }) => readyReplicas)),
-    selector: `${LABELS.component}=${COMPONENTS.revision},${LABELS.modelDeployment}=${md.name}`,
+    ...scaleSelector(md, revisions),
     revisions,
     rollout: plan.record,
     conditions: conditions(judged, previous.conditions ?? [], md.generation, now),
@@ -113,6 +113,29 @@ function splitText(revisions: readonly RevisionStatus[]): string {
         `${isAlone(version) ? version : revision}:${Number(weight.applied.toFixed(2))}`,
     )
     .join(" ");
+}
+
+/**
+ * For the scale subresource, whose `spec.replicas` are those of each version: with several, whoever scales by the pods
+ * that this selects would count them all as one version's, and scale each to the sum.
+ */
+function scaleSelector(
+  { name, versions }: ValidModelDeployment,
+  revisions: readonly RevisionStatus[],
+): { selector?: string } {
+  const serving = revisions.filter(({ weight }) => weight.applied > 0);
+  const [only] = serving;
+  if (versions.length > 1 || serving.length > 1 || only === undefined) return {};
+  const labels = {
+    [LABELS.component]: COMPONENTS.revision,
+    [LABELS.modelDeployment]: name,
+    [LABELS.revision]: only.revision,
+  };
+  return {
+    selector: Object.entries(labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(","),
+  };
 }
 
 function url({ name, namespace, spec }: ValidModelDeployment, { loadBalancer }: Facts): string {

@@ -1,11 +1,13 @@
 import type { V1DeploymentCondition, V1Pod } from "@kubernetes/client-node";
 import type { AliasProblem } from "../plan/aliases.ts";
 import type { Observed } from "../plan/observed.ts";
+import type { Complaints } from "./pod-failure.ts";
 
 /** What status may look at: the facts of planning, and what explains them. */
 export interface Facts extends Observed {
   /** Pods by revision, without those of the routers. */
   readonly pods: ReadonlyMap<string, readonly V1Pod[]>;
+  readonly complaints: Complaints;
   /** Conditions of the Deployments by revision. */
   readonly deploymentConditions: ReadonlyMap<string, readonly V1DeploymentCondition[]>;
   /** Why aliases could not be asked for again; what they named before goes on counting. */

@@ -15,7 +15,7 @@ export function revisionStatus(revision: PlannedRevision, plan: Plan, facts: Fac
     version,
     state: stateOf(revision, plan, ready, wanted, failure),
     ...(failure && { reason: failure.reason, message: failure.message }),
-    uri: source.uri,
+    ...(source && { uri: source.uri }),
     ...(artifact !== undefined && { artifact }),
     image,
     replicas: wanted,
@@ -26,7 +26,7 @@ export function revisionStatus(revision: PlannedRevision, plan: Plan, facts: Fac
 
 /** Why a revision lacks pods: what its pods say, else what keeps the Deployment from making them. */
 export function revisionFailure(id: string, facts: Facts): PodFailure | undefined {
-  const failure = worstFailure(facts.pods.get(id) ?? []);
+  const failure = worstFailure(facts.pods.get(id) ?? [], facts.complaints);
   const blocked = facts.deploymentConditions
     .get(id)
     ?.find(({ type, status }) => type === "ReplicaFailure" && status === "True");

@@ -37,8 +37,8 @@ function revisionEvents(before: RevisionStatus | undefined, after: RevisionStatu
   return events;
 }
 
-function madeFrom({ uri, artifact }: RevisionStatus): string {
-  return artifact === undefined ? `${uri}` : `${uri}, which is ${artifact} now`;
+function madeFrom({ uri, artifact, image }: RevisionStatus): string {
+  return artifact === undefined ? `${uri ?? image}` : `${uri}, which is ${artifact} now`;
 }
 
 function goneEvents(before: ModelDeploymentStatus, after: ModelDeploymentStatus): TransitionEvent[] {

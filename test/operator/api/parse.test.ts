@@ -45,6 +45,9 @@ describe("parseModelDeployment", () => {
         serving: { autoscaling: { minReplicas: 4, maxReplicas: 8 } },
       },
     ],
+    ["an image of a registry's port", { versions: [{ name: "v1", image: "registry:5000/team/loan_api:1.4-rc.1" }] }],
+    ["an image by its digest", { versions: [{ name: "v1", image: `ghcr.io/a/b@sha256:${"0".repeat(64)}` }] }],
+    ["an image by tag and digest", { versions: [{ name: "v1", image: `b:1@sha256:${"0".repeat(64)}` }] }],
     ["a variable without a value", { source, serving: { env: [{ name: "MODE" }] } }],
   ] as const)
     it(`accepts ${title}`, () => {

@@ -24,7 +24,9 @@ const spec: ModelDeploymentSpec = {
 };
 
 const [v1, v2] = spec.versions ?? [];
-if (v1 === undefined || v2 === undefined) throw new Error("the example has two versions");
+if (v1?.source === undefined || v2 === undefined) throw new Error("the example has two versions");
+const { source } = v1;
+const podTemplate = { spec: { nodeSelector: { disk: "ssd" } } };
 
 const idOf = (given: ModelDeploymentSpec, name = "loan"): string | undefined =>
   desiredRevisions(validModelDeployment(given, { name }))[0]?.id;
@@ -51,12 +53,13 @@ describe("a revision's id", () => {
     ["traffic settings change", { ...spec, traffic: { sticky: { header: "x-user-id" } } }],
     [
       "keys are written in another order",
-      { ...spec, versions: [{ ...v1, source: { secretRef: { name: "s3" }, uri: v1.source.uri } }, v2] },
+      { ...spec, versions: [{ ...v1, source: { secretRef: { name: "s3" }, uri: source.uri } }, v2] },
     ],
     [
       "an empty object is written out",
       { ...spec, serving: { ...spec.serving, probes: { ...spec.serving?.probes, readiness: {} } } },
     ],
+    ["an empty template of pods is written out", { ...spec, serving: { ...spec.serving, podTemplate: { spec: {} } } }],
     [
       "fields move from spec.serving to the version",
       { versions: [{ ...v1, serving: { ...spec.serving, ...v1.serving } }, v2] },
@@ -69,11 +72,13 @@ describe("a revision's id", () => {
     });
 
   const different: [what: string, spec: ModelDeploymentSpec][] = [
-    ["the artifact", { ...spec, versions: [{ ...v1, source: { ...v1.source, uri: "s3://models/loan/1b/" } }, v2] }],
-    ["the digest", { ...spec, versions: [{ ...v1, source: { ...v1.source, sha256: "0".repeat(64) } }, v2] }],
-    ["the credentials' Secret", { ...spec, versions: [{ ...v1, source: { uri: v1.source.uri } }, v2] }],
+    ["the artifact", { ...spec, versions: [{ ...v1, source: { ...source, uri: "s3://models/loan/1b/" } }, v2] }],
+    ["the digest", { ...spec, versions: [{ ...v1, source: { ...source, sha256: "0".repeat(64) } }, v2] }],
+    ["the credentials' Secret", { ...spec, versions: [{ ...v1, source: { uri: source.uri } }, v2] }],
     ["a variable", { ...spec, versions: [{ ...v1, serving: { env: [{ name: "THREADS", value: "4" }] } }, v2] }],
     ["a memory limit", { ...spec, serving: { ...spec.serving, resources: { limits: { memory: "8Gi" } } } }],
+    ["the pods' template", { ...spec, serving: { ...spec.serving, podTemplate } }],
+    ["an image of the user's own", { ...spec, versions: [{ name: "v1", weight: 80, image: "mine:1" }, v2] }],
     ["a probe", { ...spec, serving: { ...spec.serving, probes: { initialDelaySeconds: 31 } } }],
   ];
   for (const [what, changed] of different)

@@ -30,7 +30,7 @@ function pair(example: string, kind: string): { desired: KubeObject; observed: K
 }
 
 describe("needsApply", () => {
-  for (const example of ["minimal", "as-asked-for", "autoscaled", "loan-example", "edges"])
+  for (const example of ["minimal", "as-asked-for", "autoscaled", "loan-example", "edges", "customized", "measured"])
     it(`writes nothing when the children of ${example} are as they should be`, () => {
       const written = pairs(example).filter(({ desired, observed }) => needsApply(desired, observed));
       expect(written.map(({ desired }) => childKey(desired))).to.deep.equal([]);

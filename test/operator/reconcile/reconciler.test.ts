@@ -39,6 +39,7 @@ class Stage {
       },
       cluster: new Cluster(this.client, () => {}),
       readRouters: async () => [],
+      complaints: { read: async () => ({ complaints: new Map() }) },
       events: { record: (_about, { reason }) => this.events.push(reason) },
       settings: SETTINGS,
       clock: this.clock,

@@ -3,6 +3,8 @@ import type { KubernetesObject, V1Deployment, V1Service, V2HorizontalPodAutoscal
 import { expect } from "chai";
 import { parse } from "yaml";
 import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
+import type { Autoscaling } from "../../../operator/api/autoscaling.ts";
+import { LEAST_GRACE_SECONDS } from "../../../operator/api/pod-template.ts";
 import { planRollout } from "../../../operator/plan/plan-rollout.ts";
 import { desiredObjects } from "../../../operator/resources/desired-objects.ts";
 import { expectGolden } from "../../support/operator/golden.ts";
@@ -72,6 +74,154 @@ const edges: ModelDeploymentSpec = {
   traffic: { service: { annotations: { "cloud/empty": "" } } },
 };
 
+const metrics: NonNullable<Autoscaling["metrics"]> = [
+  {
+    type: "Pods",
+    pods: { metric: { name: "ml_requests_in_flight" }, target: { type: "AverageValue", averageValue: 4 } },
+  },
+  {
+    type: "External",
+    external: {
+      metric: { name: "queue_length", selector: { matchLabels: { queue: "loans", value: "1000m" } } },
+      target: { type: "Value", value: "1500m" },
+    },
+  },
+  {
+    type: "ContainerResource",
+    containerResource: {
+      name: "cpu",
+      container: "runtime",
+      target: { type: "Utilization", averageUtilization: 60 },
+    },
+  },
+  {
+    type: "Object",
+    object: {
+      describedObject: { apiVersion: "networking.k8s.io/v1", kind: "Ingress", name: "front" },
+      metric: { name: "requests_per_second" },
+      target: { type: "Value", value: "10k" },
+    },
+  },
+];
+
+/** An HPA by all kinds of metrics. */
+const measured: ModelDeploymentSpec = {
+  source,
+  serving: {
+    autoscaling: {
+      minReplicas: 2,
+      maxReplicas: 10,
+      targetMemoryUtilizationPercentage: 75,
+      metrics,
+      behavior: {
+        scaleUp: { stabilizationWindowSeconds: 0, policies: [{ type: "Percent", value: 100, periodSeconds: 15 }] },
+        scaleDown: { selectPolicy: "Disabled", tolerance: "0.05" },
+      },
+    },
+  },
+};
+
+/** Everything that people lay over the pods, and beside it a version with an image of its own. */
+const customized: ModelDeploymentSpec = {
+  versions: [
+    { name: "v1", weight: 90, source: { ...source, secretRef: { name: "s3" } } },
+    {
+      name: "mine",
+      weight: 10,
+      image: "registry.example:5000/credit/loan-fastapi:1.4",
+      serving: {
+        podTemplate: {
+          spec: {
+            containers: [
+              {
+                name: "runtime",
+                env: [{ name: "WORKERS", value: "4" }],
+                securityContext: { readOnlyRootFilesystem: false },
+              },
+              { name: "proxy", $patch: "delete" },
+            ],
+          },
+        },
+      },
+    },
+  ],
+  serving: {
+    resources: { requests: { cpu: 1 } },
+    podTemplate: {
+      metadata: { labels: { team: "credit" }, annotations: { "prometheus.io/scrape": "true" } },
+      spec: {
+        serviceAccountName: "models",
+        automountServiceAccountToken: true,
+        imagePullSecrets: [{ name: "registry" }],
+        priorityClassName: "high",
+        runtimeClassName: "nvidia",
+        terminationGracePeriodSeconds: 120,
+        nodeSelector: { accelerator: "a100" },
+        tolerations: [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }],
+        affinity: {
+          podAntiAffinity: {
+            preferredDuringSchedulingIgnoredDuringExecution: [
+              {
+                weight: 100,
+                podAffinityTerm: {
+                  topologyKey: "kubernetes.io/hostname",
+                  labelSelector: { matchLabels: { team: "credit" } },
+                },
+              },
+            ],
+          },
+        },
+        topologySpreadConstraints: [
+          { $patch: "replace" },
+          {
+            topologyKey: "topology.kubernetes.io/zone",
+            maxSkew: 1,
+            whenUnsatisfiable: "DoNotSchedule",
+            labelSelector: { matchLabels: { team: "credit" } },
+          },
+        ],
+        securityContext: { supplementalGroups: [1000] },
+        volumes: [
+          { name: "cache", emptyDir: { medium: "Memory", sizeLimit: "2048Mi" } },
+          { name: "features", configMap: { name: "features", optional: false, defaultMode: 0o440 } },
+          { name: "token", projected: { sources: [{ serviceAccountToken: { path: "token", audience: "vault" } }] } },
+        ],
+        initContainers: [
+          {
+            name: "logs",
+            image: "vector:1",
+            restartPolicy: "Always",
+            volumeMounts: [{ name: "tmp", mountPath: "/tmp" }],
+          },
+        ],
+        containers: [
+          {
+            name: "runtime",
+            envFrom: [{ prefix: "FEATURES_", configMapRef: { name: "features", optional: false } }],
+            env: [
+              { name: "AWS_REGION", value: "eu-central-1" },
+              { name: "CORES", valueFrom: { resourceFieldRef: { resource: "limits.cpu", divisor: "1000m" } } },
+              { name: "EMPTY", value: "" },
+            ],
+            resources: { limits: { "nvidia.com/gpu": 1, memory: "4096Mi" } },
+            volumeMounts: [
+              { name: "features", mountPath: "/etc/features", readOnly: true },
+              { name: "features", mountPath: "/etc/more", subPath: "more", readOnly: false },
+            ],
+          },
+          {
+            name: "proxy",
+            image: "proxy:1",
+            ports: [{ containerPort: 9901 }, { containerPort: 9901, protocol: "UDP" }],
+            readinessProbe: { httpGet: { path: "/ready", port: 9901 } },
+            stdin: false,
+          },
+        ],
+      },
+    },
+  },
+};
+
 describe("desiredObjects", () => {
   for (const [file, spec] of [
     ["minimal", { source }],
@@ -79,6 +229,8 @@ describe("desiredObjects", () => {
     ["as-asked-for", asAskedFor],
     ["autoscaled", autoscaled],
     ["edges", edges],
+    ["customized", customized],
+    ["measured", measured],
   ] as const)
     it(`makes the children of test/golden/operator/${file}.yaml`, () =>
       expectGolden(`test/golden/operator/${file}.yaml`, childrenOf(spec).map(withoutEnvoyConfig)));
@@ -123,6 +275,23 @@ describe("desiredObjects", () => {
       ],
     });
     expect(deployment.spec).to.not.have.property("replicas");
+  });
+
+  it("passes metrics and behavior of an HPA through, and holds the CPU only when nothing else is to be held", () => {
+    const specOf = (autoscaling: Autoscaling) =>
+      (child(childrenOf({ source, serving: { autoscaling } }), "HorizontalPodAutoscaler") as V2HorizontalPodAutoscaler)
+        .spec;
+    const behavior = { scaleDown: { policies: [{ type: "Pods" as const, value: 1, periodSeconds: 60 }] } };
+    expect(specOf({ maxReplicas: 3, metrics, behavior })).to.deep.include({
+      behavior,
+      metrics: JSON.parse(JSON.stringify(metrics).replace('"averageValue":4', '"averageValue":"4"')) as unknown,
+    });
+    const cpu = { name: "cpu", target: { type: "Utilization", averageUtilization: 80 } };
+    expect(specOf({ maxReplicas: 3 })?.metrics).to.deep.equal([{ type: "Resource", resource: cpu }]);
+    const memory = { name: "memory", target: { type: "Utilization", averageUtilization: 70 } };
+    expect(specOf({ maxReplicas: 3, targetMemoryUtilizationPercentage: 70 })?.metrics).to.deep.equal([
+      { type: "Resource", resource: memory },
+    ]);
   });
 
   it("writes the front Service first, since it carries the record of the decision", () => {
@@ -203,6 +372,34 @@ describe("desiredObjects", () => {
     expect(container?.readinessProbe?.periodSeconds).to.equal(1);
     expect(container?.livenessProbe?.periodSeconds).to.equal(7);
     expect(container?.startupProbe).to.include({ periodSeconds: 2, failureThreshold: 3 });
+  });
+
+  it("runs a version's own image without a source, but with everything else that the contract promises", () => {
+    const { spec } = deploymentOf(childrenOf({ versions: [{ name: "v1", image: "mine/loan:1.4" }] }));
+    const [container] = spec?.template.spec?.containers ?? [];
+    expect(container?.image).to.equal("mine/loan:1.4");
+    const variables = new Map(container?.env?.map(({ name, value }) => [name, value]));
+    expect([...variables.keys()]).to.not.include.members(["MODEL_URI", "MODEL_SHA256"]);
+    expect(Object.fromEntries(variables)).to.include({ PORT: "8000", MODEL_NAME: "loan", MODEL_VARIANT: "v1" });
+    expect(container?.ports?.[0]).to.include({ name: "http", containerPort: 8000 });
+    expect(container?.readinessProbe?.httpGet?.path).to.equal("/health");
+  });
+
+  it("never lets a pod's time to end be shorter than what it needs", () => {
+    const podTemplate = { spec: { terminationGracePeriodSeconds: LEAST_GRACE_SECONDS } };
+    const [asBuilt, asLittleAsAllowed] = [{}, { podTemplate }].map(
+      (serving) => deploymentOf(childrenOf({ source, serving })).spec?.template.spec?.terminationGracePeriodSeconds,
+    );
+    expect(asLittleAsAllowed).to.equal(asBuilt);
+  });
+
+  it("gives a container beside the model's what the restricted Pod Security Standard asks for", () => {
+    const podTemplate = { spec: { containers: [{ name: "proxy", image: "proxy:1" }] } };
+    const { spec } = deploymentOf(childrenOf({ source, serving: { podTemplate } }));
+    expect(spec?.template.spec?.containers[1]?.securityContext).to.deep.equal({
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"] },
+    });
   });
 
   it("keeps the operator's own annotations from being overwritten by the user's", () => {

@@ -39,6 +39,7 @@ function statusOf(cluster: SimulatedCluster, given: Circumstances = {}): ModelDe
   const facts = {
     ...observed,
     pods: new Map(ids.map((id) => [id, pods(id)])),
+    complaints: new Map(),
     deploymentConditions: new Map(ids.map((id) => [id, deploymentConditions])),
     loadBalancer,
   };

@@ -76,7 +76,7 @@ const cases: Case[] = [
   [
     "a container that was killed, without what it happened to log last",
     pod({ restartCount: 1, state: running, started: false, lastState: terminated(137, "Error", '{"msg":"ready"}') }),
-    "CrashLoop",
+    "Crashed",
     false,
     /^the container was killed \(SIGKILL\), though not for its memory; see kubectl logs --previous$/,
   ],
@@ -89,8 +89,75 @@ const cases: Case[] = [
   [
     "a termination message of another make",
     pod({ state: terminated(1, "Error", '{"reason":"Sadness","message":"no","permanent":true}') }),
+    "Crashed",
+    false,
+  ],
+  [
+    "a first crash, which Kubernetes answers with another start at once",
+    pod({ state: terminated(1, "Error", "Traceback\nValueError: no") }),
+    "Crashed",
+    false,
+    /exit code 1: ValueError: no/,
+  ],
+  [
+    "a container that runs again after its second end",
+    pod({ restartCount: 2, state: running, started: false, lastState: terminated(1, "Error") }),
     "CrashLoop",
     false,
+  ],
+  [
+    "a pod that its node has evicted",
+    { ...pod({}), status: { phase: "Failed", reason: "Evicted", message: "The node was low on resource: memory." } },
+    "Evicted",
+    false,
+    /low on resource: memory.*resources\.requests/,
+  ],
+  [
+    "a pod that its node did not take",
+    { ...pod({}), status: { phase: "Failed", reason: "OutOfcpu", message: "Node didn't have enough resource" } },
+    "Evicted",
+    false,
+    /OutOfcpu/,
+  ],
+  [
+    "a command that is not in the image",
+    pod({ state: waiting("RunContainerError", 'exec: "serve": executable file not found') }),
+    "InvalidConfiguration",
+    true,
+    /executable file not found/,
+  ],
+  [
+    "a registry that does not answer",
+    pod({ state: waiting("ErrImagePull", "dial tcp 10.0.0.1:443: i/o timeout") }),
+    "ImagePull",
+    false,
+  ],
+  [
+    "a model that loads beside a sidecar that runs",
+    pod(
+      { state: running, started: false },
+      {
+        initContainerStatuses: [containerStatus("logs", { state: running, started: true, ready: true })],
+      },
+    ),
+    "Starting",
+    false,
+    /loading/,
+  ],
+  [
+    "a sidecar that is not ready",
+    {
+      ...pod({}),
+      status: {
+        containerStatuses: [
+          containerStatus("runtime", { state: running, started: true, ready: true }),
+          containerStatus("proxy", { state: running, started: true }),
+        ],
+      },
+    },
+    "NotReady",
+    false,
+    /the container proxy is not ready/,
   ],
   ...LOAD_FAILURES.map((reason): Case => [
     `the runtime's ${reason}`,
@@ -161,12 +228,33 @@ describe("podFailure", () => {
 });
 
 describe("worstFailure", () => {
+  const evictedAt = new Date("2026-01-01T00:00:00Z");
+  const evicted: V1Pod = {
+    metadata: { creationTimestamp: new Date("2025-12-01T00:00:00Z") },
+    status: {
+      phase: "Failed",
+      reason: "Evicted",
+      conditions: [{ type: "DisruptionTarget", status: "True", lastTransitionTime: evictedAt }],
+    },
+  };
   const loading = pod({ state: running, started: false });
   const broken = pod({ state: terminated(1, "Error", lastWords("InvalidModel", true)) });
 
   it("prefers what does not pass by waiting", () => {
     expect(worstFailure([loading, broken])?.reason).to.equal("InvalidModel");
     expect(worstFailure([broken, loading])?.reason).to.equal("InvalidModel");
+  });
+
+  it("prefers what is known of the pods that are there to the end of one that was", () => {
+    expect(worstFailure([evicted, pod({ state: running, started: true })])?.reason).to.equal("NotReady");
+    expect(worstFailure([evicted])?.reason).to.equal("Evicted");
+  });
+
+  it("tells of an eviction while the pod in its place starts, and no longer", () => {
+    const started = (time: string): V1Pod => ({ ...loading, metadata: { creationTimestamp: new Date(time) } });
+    expect(worstFailure([evicted, started("2026-01-01T00:00:01Z")])?.reason).to.equal("Evicted");
+    expect(worstFailure([evicted, started("2026-01-01T09:00:00Z")])?.reason).to.equal("Starting");
+    expect(worstFailure([evicted, started("2026-01-01T00:00:01Z"), broken])?.reason).to.equal("InvalidModel");
   });
 
   it("is nothing when all pods are ready", () => expect(worstFailure([readyPod(), readyPod()])).to.equal(undefined));

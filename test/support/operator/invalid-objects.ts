@@ -38,7 +38,30 @@ export const invalidObjects: readonly InvalidObject[] = [
     spec: { versions: [version({ name: "v".repeat(15) })] },
     field: "spec.versions[0].name",
   },
-  { title: "a version without a source", spec: { versions: [{ name: "v1" }] }, field: "spec.versions[0].source" },
+  { title: "a version of nothing", spec: { versions: [{ name: "v1" }] }, field: "spec.versions[0]" },
+  {
+    title: "a version with a source and an image",
+    spec: { versions: [version({ image: "mine:1" })] },
+    field: "spec.versions[0]",
+  },
+  ...["mine", "registry:5000/mine", "Mine:1", "mine:", "mine@sha256:12", "https://registry/mine:1"].map((image) => ({
+    title: `the image ${image}`,
+    spec: { versions: [{ name: "v1", image }] },
+    field: "spec.versions[0].image",
+  })),
+  {
+    title: "a pod that ends too soon",
+    spec: { source, serving: { podTemplate: { spec: { terminationGracePeriodSeconds: 5 } } } },
+    field: "spec.serving.podTemplate.spec.terminationGracePeriodSeconds",
+  },
+  {
+    title: "a port that is none in a pod's template",
+    spec: {
+      source,
+      serving: { podTemplate: { spec: { containers: [{ name: "proxy", ports: [{ containerPort: 70_000 }] }] } } },
+    },
+    field: "spec.serving.podTemplate.spec.containers[0].ports[0].containerPort",
+  },
   {
     title: "two versions of one name",
     spec: { versions: [version({ weight: 50 }), version({ weight: 50 })] },
@@ -147,6 +170,26 @@ export const invalidObjects: readonly InvalidObject[] = [
     field: "spec.versions[0].serving.autoscaling",
   },
   { title: "no replicas", spec: { source, serving: { replicas: 0 } }, field: "spec.serving.replicas" },
+  {
+    title: "a minimum of no replicas",
+    spec: { source, serving: { autoscaling: { minReplicas: 0, maxReplicas: 3 } } },
+    field: "spec.serving.autoscaling.minReplicas",
+  },
+  {
+    title: "a metric that is not what its type says",
+    spec: {
+      source,
+      serving: {
+        autoscaling: {
+          maxReplicas: 3,
+          metrics: [
+            { type: "External", pods: { metric: { name: "x" }, target: { type: "AverageValue", averageValue: 1 } } },
+          ],
+        },
+      },
+    },
+    field: "spec.serving.autoscaling.metrics[0]",
+  },
   {
     title: "autoscaling without a maximum",
     spec: { source, serving: { autoscaling: { minReplicas: 2 } } },
