@@ -1,4 +1,4 @@
-import type { V1ContainerState, V1ContainerStateTerminated, V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
+import type { V1ContainerStateTerminated, V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
 import { LOAD_FAILURES } from "../../runtime/contract.ts";
 import type { TerminationMessage } from "../../runtime/contract.ts";
 import type { RevisionReason } from "../api/status.ts";
@@ -11,9 +11,11 @@ export interface PodFailure {
   readonly permanent: boolean;
 }
 
-/** The failure that explains most: a permanent one before one that may pass. */
+/** The failure that explains most: a permanent one before one that may pass, and that of a pod which is gone last. */
 export function worstFailure(pods: readonly V1Pod[]): PodFailure | undefined {
-  const failures = pods.map(podFailure).filter((failure) => failure !== undefined);
+  const ofPods = (some: readonly V1Pod[]): PodFailure[] =>
+    some.map(podFailure).filter((failure) => failure !== undefined);
+  const failures = [...ofPods(pods.filter((pod) => !hasEnded(pod))), ...ofPods(pods.filter(hasEnded))];
   return failures.find(({ permanent }) => permanent) ?? failures[0];
 }
 
@@ -21,6 +23,14 @@ export function worstFailure(pods: readonly V1Pod[]): PodFailure | undefined {
 export function podFailure(pod: V1Pod): PodFailure | undefined {
   const { status, metadata } = pod;
   if (metadata?.deletionTimestamp !== undefined || isReady(pod)) return undefined;
+  if (hasEnded(pod) && status?.reason !== undefined) {
+    const why = [status.reason, status.message].filter(Boolean).join(": ");
+    return {
+      reason: "NotReady",
+      message: `the pod ended on its node (${why}); another one takes its place`,
+      permanent: false,
+    };
+  }
   const unscheduled = status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
   if (unscheduled !== undefined)
     return {
@@ -39,6 +49,11 @@ export function isReady({ status, metadata }: V1Pod): boolean {
   return !isGoing && (status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
 }
 
+/** As a whole, whatever its containers would do: its node evicted it, was shut down or would not take it. */
+function hasEnded({ status }: V1Pod): boolean {
+  return status?.phase === "Failed";
+}
+
 function containerFailure({ state, lastState, restartCount, image }: V1ContainerStatus): PodFailure | undefined {
   const waiting = state?.waiting;
   if (waiting?.reason !== undefined && IMAGE_REASONS.has(waiting.reason))
@@ -49,27 +64,15 @@ function containerFailure({ state, lastState, restartCount, image }: V1Container
     };
   if (waiting?.reason === "CreateContainerConfigError")
     return { reason: "InvalidConfiguration", message: waiting.message ?? waiting.reason, permanent: true };
-  return (
-    terminated(state, restartCount) ??
-    (state?.running ? undefined : terminated(lastState, restartCount)) ??
-    recurring(state, lastState, restartCount)
-  );
+  // A container that runs again says nothing yet, but what ended it the last time is what people want to know.
+  const end = state?.terminated ?? lastState?.terminated;
+  const ends = restartCount + (state?.terminated ? 1 : 0);
+  return end && terminated(end, restartCount, ends > 1 || waiting?.reason === "CrashLoopBackOff");
 }
 
 const IMAGE_REASONS = new Set(["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"]);
 
-/** A container that runs again says nothing yet, but what ended it the last time is what people want to know. */
-function recurring(
-  state: V1ContainerState | undefined,
-  lastState: V1ContainerState | undefined,
-  restarts: number,
-): PodFailure | undefined {
-  return state?.running && restarts > 0 ? terminated(lastState, restarts) : undefined;
-}
-
-function terminated(state: V1ContainerState | undefined, restarts: number): PodFailure | undefined {
-  const end = state?.terminated;
-  if (end === undefined) return undefined;
+function terminated(end: V1ContainerStateTerminated, restarts: number, isLooping: boolean): PodFailure {
   const said = terminationMessage(end.message);
   if (said !== undefined) return said;
   if (end.reason === "OOMKilled")
@@ -78,6 +81,7 @@ function terminated(state: V1ContainerState | undefined, restarts: number): PodF
       message: "the container was killed at its memory limit; raise serving.resources.limits.memory",
       permanent: restarts > 0,
     };
+  if (!isLooping) return { reason: "Starting", message: `${describeEnd(end)}; it is started again`, permanent: false };
   return { reason: "CrashLoop", message: `${describeEnd(end)}; see kubectl logs --previous`, permanent: restarts > 2 };
 }
 

@@ -2,17 +2,15 @@ import { expect } from "chai";
 import { LABELS } from "../../operator/api/names.ts";
 import { childTypes, modelDeployments } from "../../operator/reconcile/resource-types.ts";
 import { oneVersion, twoVersions } from "../integration/objects/fixture.ts";
-import type { ModelDeployment } from "../integration/objects/fixture.ts";
 import { eventually } from "../support/eventually.ts";
-import { endState, isSettled } from "./support/end-state.ts";
+import { endState, settled } from "./support/end-state.ts";
 import { isObjectWrite } from "./support/fault-proxy.ts";
-import { inLanes } from "./support/lanes.ts";
+import { Lanes } from "./support/lanes.ts";
 import type { OperatorProcess } from "./support/operator-process.ts";
 import { FaultCluster } from "./support/site.ts";
 import type { Site } from "./support/site.ts";
 
 const NAME = "loan";
-const LANES = 6;
 const sticky = { traffic: { sticky: { header: "x-user-id" } } };
 const serving = { replicas: 2 };
 const v2Of = (uri: string) => ({
@@ -78,6 +76,7 @@ const CHANGES: readonly Change[] = [
 
 describe("an operator that is killed after any single write, and started again,", function () {
   this.timeout(600_000);
+  const lanes = new Lanes(4);
   let cluster: FaultCluster;
 
   before(async () => {
@@ -90,7 +89,7 @@ describe("an operator that is killed after any single write, and started again,"
       const undisturbed = await run(change, undefined);
       expect(undisturbed.writes).to.be.at.least(change.writesAtLeast);
       const indexes = Array.from({ length: undisturbed.writes }, (_, index) => index + 1);
-      const ends = await inLanes(LANES, indexes, async (index) => ({ index, ...(await run(change, index)) }));
+      const ends = await lanes.all(indexes, async (index) => ({ index, ...(await run(change, index)) }));
       for (const { index, state } of ends)
         expect(state, `killed after write ${index} of ${undisturbed.writes}`).to.deep.equal(undisturbed.state);
       expect(ends.filter(({ wasKilled }) => wasKilled).length, "runs that were killed").to.be.at.least(
@@ -102,7 +101,7 @@ describe("an operator that is killed after any single write, and started again,"
     const [creation] = CHANGES;
     const { writes } = await run(creation!, undefined);
     const indexes = Array.from({ length: writes }, (_, index) => index + 1);
-    await inLanes(LANES, indexes, async (index) => {
+    await lanes.all(indexes, async (index) => {
       await using site = await cluster.site();
       await createUntilKilled(site, creation!.change, index);
       await site.fixture.delete(modelDeployments, NAME);
@@ -120,15 +119,15 @@ describe("an operator that is killed after any single write, and started again,"
     const operator = site.startOperator();
     if (given !== undefined) {
       await fixture.apply(NAME, given);
-      await settled(site);
+      await settled(site, NAME);
     }
     await operator.started();
     const before = proxy.writes.length;
     if (killAfter !== undefined) killAfterWrite(site, operator, killAfter);
     await fixture.apply(NAME, change);
-    const wasKilled = await Promise.race([operator.ended.then(() => true), settled(site).then(() => false)]);
+    const wasKilled = await Promise.race([operator.ended.then(() => true), settled(site, NAME).then(() => false)]);
     if (wasKilled) site.startOperator();
-    const object = await settled(site);
+    const object = await settled(site, NAME);
     return { state: await endState(fixture, object), writes: proxy.writes.length - before, wasKilled };
   }
 
@@ -137,7 +136,7 @@ describe("an operator that is killed after any single write, and started again,"
     const operator = site.startOperator();
     killAfterWrite(site, operator, killAfter);
     await site.fixture.apply(NAME, spec);
-    await Promise.race([operator.ended, settled(site)]);
+    await Promise.race([operator.ended, settled(site, NAME)]);
     operator.kill();
     await operator.ended;
   }
@@ -157,12 +156,4 @@ function killAfterWrite({ proxy }: Site, operator: OperatorProcess, count: numbe
 async function childrenOf({ fixture }: Site): Promise<string[]> {
   const lists = await Promise.all(childTypes.map((type) => fixture.list(type, `${LABELS.modelDeployment}=${NAME}`)));
   return lists.flat().map(({ metadata }) => metadata.name);
-}
-
-async function settled(site: Site): Promise<ModelDeployment> {
-  return eventually(async () => {
-    const object = await site.fixture.get<ModelDeployment>(modelDeployments, NAME);
-    if (!isSettled(object)) throw new Error(`not settled: ${JSON.stringify(object.status, null, 1)}\n${site.output}`);
-    return object;
-  }, 60_000);
 }

@@ -1,12 +1,23 @@
 import { ANNOTATIONS, LABELS } from "../../../operator/api/names.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
 import { newestRecord } from "../../../operator/plan/record.ts";
-import { childKey, childTypes } from "../../../operator/reconcile/resource-types.ts";
+import { childKey, childTypes, modelDeployments } from "../../../operator/reconcile/resource-types.ts";
 import { condition } from "../../integration/objects/fixture.ts";
 import type { Fixture, ModelDeployment } from "../../integration/objects/fixture.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { Site } from "./site.ts";
+
+/** The object once nothing is left to do for it. */
+export async function settled(site: Site, name: string, withinMs = 60_000): Promise<ModelDeployment> {
+  return eventually(async () => {
+    const object = await site.fixture.get<ModelDeployment>(modelDeployments, name);
+    if (!isSettled(object)) throw new Error(`not settled: ${JSON.stringify(object.status, null, 1)}\n${site.output}`);
+    return object;
+  }, withinMs);
+}
 
 /** Whether nothing is left to do for the object: live, everything verified, nothing draining. */
-export function isSettled(object: ModelDeployment): boolean {
+function isSettled(object: ModelDeployment): boolean {
   const { status } = object;
   const record = newestRecord([status?.rollout]);
   return (

@@ -10,19 +10,24 @@ import { COMPONENTS, LABELS, childNames } from "../../../operator/api/names.ts";
 import { CONFIG_FILES, ROUTER_PORTS } from "../../../operator/traffic/envoy-bootstrap.ts";
 import { REPORT_PATHS } from "../../../operator/traffic/router-report.ts";
 
-/** Each router pod gets an address in this network. */
-const NETWORK = "127.78";
+/** Each router pod gets an address in this network; several processes may do so at once. */
+const NETWORK = `127.${128 + (process.pid % 100)}`;
 
 interface Resources {
   readonly version_info: string;
   readonly resources: readonly { readonly name: string }[];
 }
 
+interface Router {
+  readonly address: string;
+  readonly server: Server;
+}
+
 /** Plays the routers of pods that are no processes: each says at its status port that it applies what is written. */
 export class InstantRouters implements AsyncDisposable {
   readonly #client: ClusterClient;
   readonly #pods: Mirror<Pod>;
-  readonly #routers = new Map<string, Server>();
+  readonly #routers = new Map<string, Router>();
   readonly #pending = new Set<Promise<void>>();
   #addresses = 0;
 
@@ -47,22 +52,27 @@ export class InstantRouters implements AsyncDisposable {
   #see(isGone: boolean, pod: Pod): void {
     const { uid, labels = {} } = pod.metadata;
     if (isGone) return this.#close(uid);
-    const isOurs = labels[LABELS.component] === COMPONENTS.router && pod.status?.podIP !== undefined;
-    if (!isOurs || this.#routers.has(uid)) return;
-    const server = createServer((request, response) => void this.#answer(pod, request, response));
-    this.#routers.set(uid, server);
-    const work = this.#open(pod, server).finally(() => this.#pending.delete(work));
+    const podIP = pod.status?.podIP;
+    if (labels[LABELS.component] !== COMPONENTS.router || podIP === undefined) return;
+    const router = this.#routers.get(uid) ?? this.#open(pod);
+    if (podIP === router.address) return;
+    const work = this.#move(pod, router).finally(() => this.#pending.delete(work));
     this.#pending.add(work);
   }
 
-  async #open({ metadata }: Pod, server: Server): Promise<void> {
+  #open(pod: Pod): Router {
     this.#addresses += 1;
-    const podIP = `${NETWORK}.${Math.floor(this.#addresses / 250)}.${(this.#addresses % 250) + 1}`;
-    await new Promise<void>((resolve, reject) =>
-      server.once("error", reject).listen(ROUTER_PORTS.status, podIP, () => resolve()),
-    );
+    const address = `${NETWORK}.${Math.floor(this.#addresses / 250)}.${(this.#addresses % 250) + 1}`;
+    const server = createServer((request, response) => void this.#answer(pod, request, response));
+    const router = { address, server: server.listen(ROUTER_PORTS.status, address) };
+    this.#routers.set(pod.metadata.uid, router);
+    return router;
+  }
+
+  /** Gives the pod its router's address, and again when the one that plays the kubelet reports its own once more. */
+  async #move({ metadata }: Pod, { address }: Router): Promise<void> {
     const path = `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}/status`;
-    const body = { metadata: { uid: metadata.uid }, status: { podIP, podIPs: [{ ip: podIP }] } };
+    const body = { metadata: { uid: metadata.uid }, status: { podIP: address, podIPs: [{ ip: address }] } };
     try {
       await this.#client.request("PATCH", path, { patch: "merge", body });
     } catch (error) {
@@ -71,7 +81,7 @@ export class InstantRouters implements AsyncDisposable {
   }
 
   #close(uid: string): void {
-    const server = this.#routers.get(uid);
+    const server = this.#routers.get(uid)?.server;
     this.#routers.delete(uid);
     server?.close();
     server?.closeAllConnections();

@@ -74,11 +74,32 @@ const cases: Case[] = [
     /exit code 1: ValueError: no/,
   ],
   [
-    "a container that was killed, without what it happened to log last",
-    pod({ restartCount: 1, state: running, started: false, lastState: terminated(137, "Error", '{"msg":"ready"}') }),
+    "a container that was killed twice, without what it happened to log last",
+    pod({ restartCount: 2, state: running, started: false, lastState: terminated(137, "Error", '{"msg":"ready"}') }),
     "CrashLoop",
     false,
     /^the container was killed \(SIGKILL\), though not for its memory; see kubectl logs --previous$/,
+  ],
+  [
+    "a first end, after which the container is started again,",
+    pod({ state: terminated(1, "Error", "Traceback\nValueError: no") }),
+    "Starting",
+    false,
+    /exit code 1: ValueError: no.*started again/,
+  ],
+  [
+    "a container that runs again after its first end",
+    pod({ restartCount: 1, state: running, started: false, lastState: terminated(1, "Error") }),
+    "Starting",
+    false,
+    /exit code 1.*started again/,
+  ],
+  [
+    "a pod that its node evicted",
+    { metadata: {}, status: { phase: "Failed", reason: "Evicted", message: "The node was low on resource: memory." } },
+    "NotReady",
+    false,
+    /^the pod ended on its node \(Evicted: The node was low on resource: memory\.\); another one takes its place$/,
   ],
   [
     "an end for the fourth time",
@@ -88,7 +109,7 @@ const cases: Case[] = [
   ],
   [
     "a termination message of another make",
-    pod({ state: terminated(1, "Error", '{"reason":"Sadness","message":"no","permanent":true}') }),
+    pod({ restartCount: 1, state: terminated(1, "Error", '{"reason":"Sadness","message":"no","permanent":true}') }),
     "CrashLoop",
     false,
   ],
@@ -167,6 +188,12 @@ describe("worstFailure", () => {
   it("prefers what does not pass by waiting", () => {
     expect(worstFailure([loading, broken])?.reason).to.equal("InvalidModel");
     expect(worstFailure([broken, loading])?.reason).to.equal("InvalidModel");
+  });
+
+  it("prefers what keeps the pods from serving that are there to what ended one that has been replaced", () => {
+    const evicted: V1Pod = { metadata: {}, status: { phase: "Failed", reason: "Evicted" } };
+    expect(worstFailure([evicted, loading])?.message).to.match(/loading/);
+    expect(worstFailure([evicted])?.message).to.match(/Evicted/);
   });
 
   it("is nothing when all pods are ready", () => expect(worstFailure([readyPod(), readyPod()])).to.equal(undefined));
