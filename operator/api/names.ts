@@ -23,6 +23,8 @@ export const ANNOTATIONS = {
   record: `${GROUP}/rollout-record`,
   /** Digest of what the operator wants of the child, to see that a field was dropped from it. */
   desired: `${GROUP}/desired`,
+  /** The pod template as it was when the Deployment was made, on the Deployment: see `withPinnedTemplate`. */
+  template: `${GROUP}/pod-template`,
   /** On router pods: a change makes the kubelet bring the pod's ConfigMap up to date at once. */
   trafficTouch: `${GROUP}/traffic`,
   /** On the router's pod template: digest of the bootstrap config, which Envoy reads at its start only. */

@@ -1,4 +1,4 @@
-import type { KubernetesObject } from "@kubernetes/client-node";
+import type { KubernetesObject, V1Deployment } from "@kubernetes/client-node";
 import { ANNOTATIONS, childNames } from "../api/names.ts";
 import { parseModelDeployment } from "../api/parse.ts";
 import type { ValidModelDeployment } from "../api/parse.ts";
@@ -17,6 +17,7 @@ import type { RolloutRecord } from "../plan/record.ts";
 import { canonicalJson } from "../plan/revision.ts";
 import type { PlanSettings } from "../plan/transitions.ts";
 import { desiredObjects } from "../resources/desired-objects.ts";
+import { withPinnedTemplate } from "../resources/pinned-template.ts";
 import { computeStatus, heldStatus, problemsText, suspendedStatus } from "../status/compute-status.ts";
 import type { Applied } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
@@ -87,7 +88,7 @@ export class Reconciler {
 
     const facts = { ...gathered, ...resolved };
     const plan = planRollout(md, facts, now, settings);
-    const desired = desiredObjects(md, plan).map(asKubeObject);
+    const desired = desiredObjects(md, plan).map((child) => withPins(asKubeObject(child), sighting.children));
     const applied = await cluster.apply(sighting.object, desired, sighting.children, initialReplicas(md.name, plan));
     const isRecorded = wasWritten(desired[0], applied);
     if (isRecorded && applied.notOwned.length === 0) await cluster.prune(sighting.object, desired, sighting.children);
@@ -190,6 +191,12 @@ function initialReplicas(name: string, { revisions }: Plan): Map<string, number>
 
 function statusOf(object: KubeObject): ModelDeploymentStatus {
   return (object as KubeObject & { status?: ModelDeploymentStatus }).status ?? {};
+}
+
+function withPins(child: KubeObject, observed: readonly KubeObject[]): KubeObject {
+  if (child.kind !== "Deployment") return child;
+  const before = observed.find((other) => childKey(other) === childKey(child));
+  return asKubeObject(withPinnedTemplate(child as KubeObject & V1Deployment, before as V1Deployment | undefined));
 }
 
 /** Builders use client-node's types, in which every field may be missing; ours always have these. */

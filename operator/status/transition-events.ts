@@ -9,12 +9,14 @@ export interface TransitionEvent {
 /** What people should be told of a change of status; nothing when nothing changed but counts. */
 export function transitionEvents(before: ModelDeploymentStatus, after: ModelDeploymentStatus): TransitionEvent[] {
   const revisionsBefore = new Map((before.revisions ?? []).map((revision) => [revision.revision, revision]));
-  return [
+  const events = [
     ...(after.revisions ?? []).flatMap((revision) => revisionEvents(revisionsBefore.get(revision.revision), revision)),
     ...goneEvents(before, after),
     ...splitEvents(before, after),
     ...conditionEvents(before, after),
   ];
+  // A revision that fails is told of once, be it also why the object is stuck.
+  return [...new Map(events.map((event) => [JSON.stringify(event), event])).values()];
 }
 
 function revisionEvents(before: RevisionStatus | undefined, after: RevisionStatus): TransitionEvent[] {
@@ -52,10 +54,11 @@ function goneEvents(before: ModelDeploymentStatus, after: ModelDeploymentStatus)
     }));
 }
 
+/** The first split takes traffic from nobody, and says nothing of whether anyone serves yet. */
 function splitEvents(before: ModelDeploymentStatus, after: ModelDeploymentStatus): TransitionEvent[] {
-  if (before.split === after.split || after.split === undefined || after.split === "") return [];
-  const from = before.split ? `from ${before.split} ` : "";
-  return [{ type: "Normal", reason: "TrafficShifted", message: `traffic goes ${from}to ${after.split}` }];
+  if (!before.split || !after.split || before.split === after.split) return [];
+  const message = `traffic goes from ${before.split} to ${after.split}`;
+  return [{ type: "Normal", reason: "TrafficShifted", message }];
 }
 
 function conditionEvents(before: ModelDeploymentStatus, after: ModelDeploymentStatus): TransitionEvent[] {

@@ -75,12 +75,18 @@ function workUnderWay(plan: Plan, revisions: readonly RevisionStatus[], facts: F
   if (plan.waitingFor !== undefined && plan.waitingFor !== "Replicas")
     return { reason: `WaitingFor${plan.waitingFor}`, message: `waits ${WAITING[plan.waitingFor]}` };
   if (plan.waitingFor === "Replicas" || short.length > 0)
-    return { reason: "WaitingForReplicas", message: `waits for pods: ${short.map(describePods).join("; ")}` };
+    return { reason: whyShort(short), message: `waits for pods: ${short.map(describePods).join("; ")}` };
   if (!plan.verified) return { reason: "WaitingForRoutes", message: `waits ${WAITING.Routes}` };
   const { wanted, ready } = facts.routers.replicas ?? { wanted: 0, ready: 0 };
   if (plan.front.via === "Router" && ready < wanted)
     return { reason: "WaitingForRouters", message: `${ready} of ${wanted} routers are ready` };
   return plan.record.stage === "Completed" ? undefined : { reason: "Shifting", message: "moves the traffic" };
+}
+
+/** What may pass by itself is worth knowing too; that a pod starts is not. */
+function whyShort(short: readonly RevisionStatus[]): string {
+  const reasons = short.flatMap(({ reason }) => reason ?? []);
+  return reasons.find((reason) => reason !== "Starting" && reason !== "NotReady") ?? "WaitingForReplicas";
 }
 
 function describePods({ revision, readyReplicas, replicas, reason, message }: RevisionStatus): string {

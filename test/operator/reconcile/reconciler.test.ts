@@ -121,7 +121,7 @@ describe("Reconciler", () => {
   it("tells of what happened by Events, each once", async () => {
     const stage = await new Stage(one("a")).live();
     await stage.reconcile();
-    expect(stage.events).to.deep.equal(["RevisionCreated", "TrafficShifted", "RevisionReady", "Ready"]);
+    expect(stage.events).to.deep.equal(["RevisionCreated", "RevisionReady", "Ready"]);
   });
 
   it("does nothing after a record that could not be written because somebody else wrote the Service", async () => {

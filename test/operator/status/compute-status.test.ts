@@ -7,7 +7,7 @@ import { computeStatus, heldStatus, suspendedStatus } from "../../../operator/st
 import { nothingRefused } from "../../../operator/status/facts.ts";
 import type { Applied } from "../../../operator/status/facts.ts";
 import { validModelDeployment } from "../../support/operator/model-deployment.ts";
-import { lastWords, pod, terminated } from "../../support/operator/pods.ts";
+import { lastWords, pod, running, terminated } from "../../support/operator/pods.ts";
 import { SimulatedCluster } from "../../support/operator/simulated-cluster.ts";
 
 const one = (artifact: string, serving?: ModelDeploymentSpec["serving"]): ModelDeploymentSpec => ({
@@ -151,6 +151,25 @@ describe("computeStatus", () => {
     const [revision] = statusOf(cluster, { deploymentConditions: [blocked] }).revisions ?? [];
     expect(revision).to.include({ state: "Starting", reason: "QuotaExceeded" });
     expect(revision?.message).to.contain("exceeded quota: pods=10");
+  });
+
+  for (const [reason, given] of [
+    ["Unschedulable", pod({}, { conditions: [{ type: "PodScheduled", status: "False", message: "0/3 nodes" }] })],
+    ["CrashLoop", pod({ restartCount: 1, state: terminated(1, "Error") })],
+    ["SourceUnavailable", pod({ state: terminated(1, "Error", lastWords("SourceUnavailable", false)) })],
+  ] as const)
+    it(`gives ${reason} as the reason why it waits, though it may pass`, () => {
+      const cluster = new SimulatedCluster(one("a"));
+      cluster.reconcile();
+      const status = statusOf(cluster, { pods: () => [given] });
+      expect(words(status)).to.equal(`Available=False Ready=Unknown/${reason} Reconciling=True`);
+    });
+
+  it("gives no pod's start as the reason why it waits: that is routine", () => {
+    const cluster = new SimulatedCluster(one("a"));
+    cluster.reconcile();
+    const loading = pod({ state: running, started: false });
+    expect(words(statusOf(cluster, { pods: () => [loading] }))).to.match(/Ready=Unknown\/WaitingForReplicas/);
   });
 
   it("says of whom it waits when an HPA has not yet made the pods that a share needs", () => {

@@ -70,7 +70,7 @@ describe("transitionEvents", () => {
       { revisions: [] },
       ["Normal RevisionRemoved: v1-aaaaaaaa has drained and is gone"],
     ],
-    ["tells of the first split", {}, { split: "v1:100" }, ["Normal TrafficShifted: traffic goes to v1:100"]],
+    ["says nothing of the first split, which takes traffic from nobody", {}, { split: "v1:100" }, []],
     [
       "tells of a shift",
       { split: "v1:100" },
@@ -100,6 +100,15 @@ describe("transitionEvents", () => {
       { conditions: [condition("Stalled", "True", "NotOwned", "Service/loan")] },
       { conditions: [condition("Stalled", "True", "NotOwned", "ConfigMap/loan-traffic")] },
       ["Warning NotOwned: ConfigMap/loan-traffic"],
+    ],
+    [
+      "tells once of a failure by which it is stuck",
+      { revisions: [revision()] },
+      {
+        revisions: [revision(notFound)],
+        conditions: [condition("Stalled", "True", notFound.reason, `v1-aaaaaaaa: ${notFound.message}`)],
+      },
+      ["Warning ArtifactNotFound: v1-aaaaaaaa: nothing at s3://models/loan/1/"],
     ],
   ];
   for (const [title, before, after, events] of table)

@@ -1,0 +1,104 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { ClusterClient } from "../../../local/cluster/client.ts";
+import type { KubeObject } from "../../../operator/kube/objects.ts";
+import { Fixture } from "../../integration/objects/fixture.ts";
+import { startTestCluster } from "../../support/test-cluster.ts";
+import type { TestCluster } from "../../support/test-cluster.ts";
+import { FaultProxy } from "./fault-proxy.ts";
+import { InstantRouters } from "./instant-routers.ts";
+import { OperatorProcess } from "./operator-process.ts";
+
+/** A cluster whose pods and routers are ready at once, on which each test has a place of its own. */
+export class FaultCluster implements AsyncDisposable {
+  readonly cluster: TestCluster;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(cluster: TestCluster, stack: AsyncDisposableStack) {
+    this.cluster = cluster;
+    this.#stack = stack;
+  }
+
+  static async start(): Promise<FaultCluster> {
+    const stack = new AsyncDisposableStack();
+    try {
+      const cluster = await startTestCluster("instant");
+      stack.defer(() => cluster.close());
+      const client = await ClusterClient.connect(cluster.kubeConfig);
+      stack.defer(() => client.close());
+      stack.use(await InstantRouters.start(client));
+      return new FaultCluster(cluster, stack);
+    } catch (error) {
+      await stack.disposeAsync();
+      throw error;
+    }
+  }
+
+  /** A namespace, and a proxy through which its operators see the API server. */
+  async site(): Promise<Site> {
+    const body = { apiVersion: "v1", kind: "Namespace", metadata: { generateName: "slipway-fault-" } };
+    const { metadata } = await this.cluster.client.request<KubeObject>("POST", "/api/v1/namespaces", { body });
+    const proxy = await FaultProxy.start(this.cluster.kubeConfig);
+    const folder = await mkdtemp(join(tmpdir(), "fault-site-"));
+    const kubeconfig = join(folder, "kubeconfig");
+    await writeFile(kubeconfig, kubeconfigText(proxy.url));
+    return new Site(new Fixture({ ...this.cluster, namespace: metadata.name }), proxy, folder, kubeconfig);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+/** One namespace, its proxy and the operators that watch it. */
+export class Site implements AsyncDisposable {
+  readonly fixture: Fixture;
+  readonly proxy: FaultProxy;
+  readonly folder: string;
+  readonly kubeconfig: string;
+  readonly #operators: OperatorProcess[] = [];
+
+  constructor(fixture: Fixture, proxy: FaultProxy, folder: string, kubeconfig: string) {
+    this.fixture = fixture;
+    this.proxy = proxy;
+    this.folder = folder;
+    this.kubeconfig = kubeconfig;
+  }
+
+  get namespace(): string {
+    return this.fixture.cluster.namespace;
+  }
+
+  /** An operator that watches the namespace, stopped with the site; `through` another proxy than the site's if given. */
+  startOperator(flags: readonly string[] = [], kubeconfig = this.kubeconfig): OperatorProcess {
+    const operator = OperatorProcess.start({ kubeconfig, namespace: this.namespace, flags });
+    this.#operators.push(operator);
+    return operator;
+  }
+
+  /** What its operators said last. */
+  get output(): string {
+    return this.#operators.map(({ output }) => output.join("\n")).join("\n---\n");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#operators.map((operator) => operator[Symbol.asyncDispose]()));
+    await this.proxy[Symbol.asyncDispose]();
+    await this.fixture.cluster.client.request("DELETE", `/api/v1/namespaces/${this.namespace}`);
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A kubeconfig for a server, with further fields of its cluster and its user. */
+export function kubeconfigText(server: string, cluster: object = {}, user: object = {}): string {
+  return stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "proxy", cluster: { server, ...cluster } }],
+    users: [{ name: "operator", user }],
+    contexts: [{ name: "proxy", context: { cluster: "proxy", user: "operator" } }],
+    "current-context": "proxy",
+  });
+}
