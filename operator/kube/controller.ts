@@ -43,6 +43,10 @@ export class Controller {
     this.#options.queue.add(formatKey(key));
   }
 
+  get isStarted(): boolean {
+    return this.#workers.length > 0;
+  }
+
   start(): void {
     this.#workers = Array.from({ length: this.#options.workers }, () => this.#work());
   }
@@ -75,7 +79,7 @@ export class Controller {
     } catch (error) {
       queue.addRateLimited(key);
       finished("error");
-      const fields = { key, err: error, retries: queue.retries(key) };
+      const fields = { ...parseKey(key), err: error, retries: queue.retries(key) };
       if (isConflict(error)) log.debug(fields, "object changed during its reconcile, which will be repeated");
       else log.error(fields, "reconcile failed, will be retried");
     }

@@ -14,7 +14,10 @@ export function crdTemplate(crd: string): string {
     "    helm.sh/resource-policy: keep",
     "  {{- end }}",
   ].join("\n");
-  return ["{{- if .Values.crds.install }}", crd.replace(metadata, `${metadata}${additions}\n`).trimEnd(), "{{- end }}", ""].join(
-    "\n",
-  );
+  return [
+    "{{- if .Values.crds.install }}",
+    crd.replace(metadata, `${metadata}${additions}\n`).trimEnd(),
+    "{{- end }}",
+    "",
+  ].join("\n");
 }
