@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { expect } from "chai";
 import { eventually } from "../../support/eventually.ts";
 import { Cluster } from "./cluster.ts";
@@ -90,7 +90,8 @@ describe("an installation on real nodes", function () {
     const before = await modelPods();
     const revisions = await revisionsOf();
     requests = cluster.spawnIn(MODELS, "client", askUntilTold());
-    expect(await nextLine(requests)).to.equal("asking\n");
+    const lines = linesOf(requests);
+    expect((await lines.next()).value).to.equal("asking");
 
     const other = ["--set", "runtimeImage.tag=a-later-release", "--set", "operator.workers=4"];
     await cluster.helm("upgrade", "slipway", "charts/slipway", ...release("next"), ...other);
@@ -108,7 +109,8 @@ describe("an installation on real nodes", function () {
       "--eval",
       "fs.writeFileSync('/tmp/enough', '')",
     );
-    const { answered, failed } = JSON.parse(await nextLine(requests)) as { answered: number; failed: string[] };
+    const { value: report = "{}" } = await lines.next();
+    const { answered, failed } = JSON.parse(report) as { answered: number; failed: string[] };
     expect(failed).to.deep.equal([]);
     expect(answered).to.be.above(50);
     expect(await modelPods()).to.deep.equal(before);
@@ -230,10 +232,9 @@ describe("an installation on real nodes", function () {
   }
 });
 
-async function nextLine({ stdout }: ChildProcess): Promise<string> {
+function linesOf({ stdout }: ChildProcess): AsyncIterator<string, undefined> {
   if (stdout === null) throw new Error("its output is not piped");
-  const [line] = (await once(stdout, "data")) as [Buffer];
-  return line.toString();
+  return createInterface(stdout)[Symbol.asyncIterator]();
 }
 
 const MANAGED = "serving.slipway.dev/model-deployment=loan-predictor";
