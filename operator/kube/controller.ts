@@ -54,6 +54,8 @@ export class Controller {
   /** Resolves when the reconciles under way have ended; those not begun are left: the next start lists everything anyway. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    // One that never led has keys and nobody to take them.
+    if (!this.isStarted) this.#workers = [this.#work()];
     await Promise.all([this.#options.queue.shutDown(), ...this.#workers]);
   }
 
