@@ -86,6 +86,19 @@ describe("an installation on real nodes", function () {
     expect(ofSecond, "of 60 users 20 % meet v2").to.be.within(3, 24);
   });
 
+  it("shows its figures by the metrics Service: the leader's, of every revision", async () => {
+    const url = `slipway-metrics.${SYSTEM}.svc`;
+    const replicas = await cluster.evaluate<string[]>(MODELS, "client", readAll(url, 8080, "/metrics"));
+    const leading = replicas.filter((text) => /^leader_election_master_status\{.*\} 1$/m.test(text));
+    expect([replicas.length, leading.length]).to.deep.equal([2, 1]);
+    const verified = [
+      ...leading.join("").matchAll(/^slipway_revision_weight_percent\{(.*),kind="verified"\} (\d+)$/gm),
+    ];
+    expect(
+      verified.map(([, labels, weight]) => `${/version="(.*?)"/.exec(labels ?? "")?.[1]}:${weight}`),
+    ).to.have.members(["v1:80", "v2:20"]);
+  });
+
   it("upgrades to another build with other defaults without rolling a model's pod or failing a request", async () => {
     const before = await modelPods();
     const revisions = await revisionsOf();
@@ -121,7 +134,17 @@ describe("an installation on real nodes", function () {
     const before = await modelPods();
     const { spec } = await modelDeployment();
     await cluster.helm("uninstall", "slipway", "--namespace", SYSTEM, "--wait");
-    await eventually(async () => expect(await pods(SYSTEM)).to.deep.equal([]), 60_000);
+    // Within the 30 s after which they would be killed.
+    await cluster.kubectl(
+      "wait",
+      "-n",
+      SYSTEM,
+      "--for=delete",
+      "pod",
+      "-l",
+      "app.kubernetes.io/name=slipway",
+      "--timeout=20s",
+    );
     expect((await modelDeployment()).spec).to.deep.equal(spec);
     const variants = await cluster.evaluate<string[][]>(MODELS, "client", askTwice(20));
     expect(variants).to.have.length(20);
@@ -249,6 +272,15 @@ const ASK = `
     if (!response.ok) throw new Error(user + ": " + response.status + " " + (await response.text()));
     return (await response.json()).model_variant;
   };`;
+
+/** Prints what each address of a headless Service answers. */
+function readAll(host: string, port: number, path: string): string {
+  return `
+    const { resolve4 } = await import("node:dns/promises");
+    const addresses = await resolve4("${host}.cluster.local");
+    const read = async (address) => (await fetch("http://" + address + ":${port}${path}")).text();
+    console.log(JSON.stringify(await Promise.all(addresses.map(read))));`;
+}
 
 /** Prints which variant each user met, the first and the second time. */
 function askTwice(users: number): string {

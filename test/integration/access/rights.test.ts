@@ -2,12 +2,17 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { expect } from "chai";
 import { serverSideApply } from "../../../operator/kube/apply.ts";
 import { systemClock } from "../../../operator/kube/clock.ts";
-import { horizontalPodAutoscalers, objectPath, services } from "../../../operator/kube/objects.ts";
+import {
+  apiVersionOf,
+  collectionPath,
+  horizontalPodAutoscalers,
+  objectPath,
+  services,
+} from "../../../operator/kube/objects.ts";
 import type { KubeObject, ResourceType } from "../../../operator/kube/objects.ts";
 import { startOperator } from "../../../operator/operator.ts";
 import type { Operator } from "../../../operator/operator.ts";
-
-import { childTypes } from "../../../operator/reconcile/resource-types.ts";
+import { childTypes, modelDeployments } from "../../../operator/reconcile/resource-types.ts";
 import { renderChart } from "../../support/chart.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startTestCluster } from "../../support/test-cluster.ts";
@@ -40,7 +45,9 @@ for (const scope of ["all namespaces", "some namespaces"] as const)
       cluster = await startTestCluster("instant");
       fixture = new Fixture(cluster);
       const { namespace } = cluster;
-      const watchNamespaces = scope === "all namespaces" ? [] : [namespace];
+      for (const name of [also(), other()])
+        await cluster.client.request("POST", "/api/v1/namespaces", { body: { metadata: { name } } });
+      const watchNamespaces = scope === "all namespaces" ? [] : [namespace, also()];
       const objects = await renderChart(namespace, { watchNamespaces });
       roles = objects.filter(({ kind }) => kind === "Role" || kind === "ClusterRole") as Role[];
       roles = roles.filter(({ metadata }) => !/-(view|edit)$/.test(metadata.name));
@@ -74,8 +81,13 @@ for (const scope of ["all namespaces", "some namespaces"] as const)
     after(async () => {
       recording?.stop();
       await operator?.stop();
+      for (const name of [also(), other()]) await cluster?.client.request("DELETE", `/api/v1/namespaces/${name}`);
       await cluster?.close();
     });
+
+    /** Namespaces of which the operator is told, and is not. */
+    const also = (): string => `${cluster.namespace}-also`;
+    const other = (): string => `${cluster.namespace}-other`;
 
     it("suffice for the life of an object", async () => {
       await fixture.apply("loan", { ...oneVersion, serving: { replicas: 2 } });
@@ -106,6 +118,25 @@ for (const scope of ["all namespaces", "some namespaces"] as const)
       await fixture.until("taken", (object) => condition(object, "Stalled")?.reason === "NotOwned");
     });
 
+    it(`reach ${scope}${scope === "some namespaces" ? " and no other" : ""}`, async () => {
+      const object = async (namespace: string): Promise<KubeObject & { status?: object }> =>
+        cluster.client.request("GET", objectPath(modelDeployments, { namespace, name: "elsewhere" }));
+      for (const namespace of [other(), also()]) {
+        const metadata = { name: "elsewhere", namespace };
+        const body = {
+          apiVersion: apiVersionOf(modelDeployments),
+          kind: "ModelDeployment",
+          metadata,
+          spec: oneVersion,
+        };
+        await cluster.client.request("POST", collectionPath(modelDeployments, namespace), { body });
+      }
+      await eventually(async () => expect(await object(also())).to.have.property("status"));
+      if (scope === "all namespaces")
+        await eventually(async () => expect(await object(other())).to.have.property("status"));
+      else expect(await object(other())).not.to.have.property("status");
+    });
+
     it("suffice to hand the lease over, and nothing was ever refused", async () => {
       await operator.stop();
       expect(recording.refused).to.deep.equal([]);
@@ -134,9 +165,9 @@ for (const scope of ["all namespaces", "some namespaces"] as const)
 
     if (scope === "some namespaces") {
       it("are Roles in these namespaces, and nothing was asked outside of them", () => {
-        expect(roles.map(({ kind }) => kind)).to.deep.equal(["Role", "Role"]);
+        expect(roles.map(({ kind }) => kind)).to.deep.equal(["Role", "Role", "Role"]);
         const namespaces = new Set(recording.accesses.map(({ namespace }) => namespace));
-        expect([...namespaces]).to.deep.equal([cluster.namespace]);
+        expect([...namespaces]).to.have.members([cluster.namespace, also()]);
       });
     }
 
