@@ -1,4 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { parseLogLevels } from "./observability/log-levels.ts";
+import type { LogLevels } from "./observability/log-levels.ts";
 
 /** Everything that can be set from outside, read once. */
 export interface OperatorConfig {
@@ -18,7 +20,9 @@ export interface OperatorConfig {
   readonly bindAddress: string;
   readonly healthPort: number;
   readonly metricsPort: number;
-  readonly logLevel: "debug" | "info" | "warn" | "error";
+  /** On loopback, for heap snapshots and CPU profiles; 0: none. */
+  readonly profilingPort: number;
+  readonly logLevels: LogLevels;
 }
 
 interface Options {
@@ -35,18 +39,21 @@ interface Options {
   bindAddress: string;
   healthPort: number;
   metricsPort: number;
-  logLevel: OperatorConfig["logLevel"];
+  profilingPort: number;
+  logLevel: LogLevels;
 }
 
 /** From arguments, else from the environment variable beside each, else the default. Ends the process for --help. */
 export function readConfig(argv: readonly string[], hostname: string): OperatorConfig {
   const options = command(hostname).parse(argv).opts<Options>();
-  const { watchNamespaces, scaleDownDelay, mlflowPollInterval, leaderElect, leaderElectNamespace, ...rest } = options;
+  const { watchNamespaces, scaleDownDelay, mlflowPollInterval, leaderElect, leaderElectNamespace, logLevel, ...rest } =
+    options;
   return Object.freeze({
     ...rest,
     namespaces: watchNamespaces ?? "all",
     scaleDownDelaySeconds: scaleDownDelay,
     mlflowPollSeconds: mlflowPollInterval,
+    logLevels: logLevel,
     leaderElection: leaderElect ? { namespace: leaderElectNamespace } : undefined,
   });
 }
@@ -101,9 +108,14 @@ function command(hostname: string): Command {
       option("--metrics-port <port>", "/metrics; 0 takes a free one", "METRICS_PORT").argParser(port).default(8080),
     )
     .addOption(
-      option("--log-level <level>", "what to log", "LOG_LEVEL")
-        .choices(["debug", "info", "warn", "error"])
-        .default("info"),
+      option("--profiling-port <port>", "/debug/heap and /debug/cpu, on loopback only; 0: none", "PROFILING_PORT")
+        .argParser(port)
+        .default(0),
+    )
+    .addOption(
+      option("--log-level <levels>", "debug, info, warn or error; by area too: info,kube=debug", "LOG_LEVEL")
+        .argParser(logLevels)
+        .default(parseLogLevels("info"), "info"),
     );
 }
 
@@ -135,6 +147,14 @@ function count(text: string): number {
 
 function port(text: string): number {
   return number(text, 0, 65_535);
+}
+
+function logLevels(text: string): LogLevels {
+  try {
+    return parseLogLevels(text);
+  } catch (error) {
+    throw error instanceof RangeError ? new InvalidArgumentError(`${error.message}.`) : error;
+  }
 }
 
 function number(text: string, least: number, most: number): number {

@@ -3,11 +3,12 @@ import { hostname } from "node:os";
 import { KubeConfig } from "@kubernetes/client-node";
 import { readConfig } from "./config.ts";
 import { systemClock } from "./kube/clock.ts";
-import { createLogger } from "./observability/logger.ts";
+import { createLoggers } from "./observability/logger.ts";
 import { startOperator } from "./operator.ts";
 
 const config = readConfig(process.argv, hostname());
-const log = createLogger(config.logLevel);
+const logs = createLoggers(config.logLevels);
+const log = logs.operator;
 const kubeConfig = new KubeConfig();
 kubeConfig.loadFromDefault();
 
@@ -16,6 +17,7 @@ const operator = await startOperator({
   config,
   clock: systemClock,
   log,
+  areaLogs: logs,
   onLeadershipLost: (reason) => {
     log.error({ reason }, "leadership lost, ending at once");
     process.exit(1);

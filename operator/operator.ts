@@ -8,11 +8,14 @@ import { LeaderElector } from "./kube/leader-election.ts";
 import type { Log } from "./kube/log.ts";
 import { KubeTransport } from "./kube/transport.ts";
 import { WorkQueue } from "./kube/work-queue.ts";
+import { DomainMetrics } from "./observability/domain-metrics.ts";
 import { startHealthServer } from "./observability/health-server.ts";
+import type { LogArea } from "./observability/log-levels.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import { AliasWatcher } from "./mlflow/alias-watcher.ts";
 import { HostPolicy } from "./mlflow/host-policy.ts";
 import { MlflowRegistry } from "./mlflow/registry.ts";
+import { startProfiler } from "./observability/profiler.ts";
 import { Cluster } from "./reconcile/cluster.ts";
 import { PodComplaints } from "./reconcile/pod-complaints.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
@@ -24,6 +27,8 @@ export interface OperatorDependencies {
   readonly config: OperatorConfig;
   readonly clock: Clock;
   readonly log: Log;
+  /** What an area logs goes to its own, and to `log` where it has none. */
+  readonly areaLogs?: Readonly<Partial<Record<LogArea, Log>>>;
   /** Another replica may lead now: the process must end without another write. */
   readonly onLeadershipLost: (reason: string) => void;
 }
@@ -36,48 +41,58 @@ export interface Operator {
 }
 
 const NAME = "modeldeployment";
+const LEASE = "slipway-operator";
 /** A net under the watches: every object is looked at again this often. */
 const RESYNC_MS = 10 * 60_000;
 
 /** Wires everything together. Resolves once health is served; caches sync and the lease is won in the background. */
 export async function startOperator(dependencies: OperatorDependencies): Promise<Operator> {
-  const { kubeConfig, config, clock, log } = dependencies;
+  const { kubeConfig, config, clock, log, areaLogs = {} } = dependencies;
+  const { kube = log, reconcile = log } = areaLogs;
   const metrics = createMetrics();
   const transport = new KubeTransport(kubeConfig, { userAgent: "slipway-operator", metrics: metrics.transport, clock });
-  const elector = electorOf(dependencies, transport, metrics.leaderElection(NAME));
+  const elector = electorOf(dependencies, transport, metrics.leaderElection(LEASE));
   const client = elector === undefined ? transport : transport.fenced(elector.fence);
 
-  const world = new World({ client: transport, namespaces: config.namespaces, clock, log });
-  const events = new EventRecorder({ client, component: "slipway-operator", instance: config.identity, clock, log });
+  const world = new World({ client: transport, namespaces: config.namespaces, clock, log: kube });
+  const events = new EventRecorder({
+    client,
+    component: "slipway-operator",
+    instance: config.identity,
+    clock,
+    log: kube,
+  });
+  const domain = new DomainMetrics(metrics.registry, () => (controller.isStarted ? world.objects() : undefined));
   const registry = new MlflowRegistry(transport, new HostPolicy(config.mlflowHosts));
   const aliases = new AliasWatcher({
     registry,
     pollMs: config.mlflowPollSeconds * 1000,
     clock,
-    log,
+    log: reconcile,
     onChange: (key) => controller.enqueue(key),
   });
   const reconciler = new Reconciler({
     world,
     aliases,
     cluster: new Cluster(client, (written) => world.remember(written)),
-    readRouters: (pods) => readRouters(pods, log),
-    complaints: new PodComplaints({ client: transport, clock, log }),
+    readRouters: (pods) => readRouters(pods, reconcile),
+    complaints: new PodComplaints({ client: transport, clock, log: reconcile }),
     events,
+    onLoadFailure: (object, reason) => domain.failed(object, reason),
     settings: {
       runtimeImage: config.runtimeImage,
       routerImage: config.routerImage,
       scaleDownDelayMs: config.scaleDownDelaySeconds * 1000,
     },
     clock,
-    log,
+    log: reconcile,
   });
   const controller = new Controller({
     queue: new WorkQueue({ clock, metrics: metrics.workQueue(NAME) }),
     reconcile: (key) => reconciler.reconcile(key),
     workers: config.workers,
     clock,
-    log,
+    log: reconcile,
     metrics: metrics.controller(NAME),
   });
   world.onChange((key) => controller.enqueue(key));
@@ -89,6 +104,8 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     readinessChecks: { caches: () => (world.hasSynced ? undefined : "caches are not synced yet") },
     registry: metrics.registry,
   });
+
+  const profiler = config.profilingPort === 0 ? undefined : await startProfiler(config.profilingPort);
 
   world.start();
   elector?.start();
@@ -106,6 +123,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
       await events.stop();
       await elector?.release();
       await world.stop();
+      await profiler?.close();
       await health.close();
       await transport.close();
     },
@@ -126,18 +144,18 @@ function startWork(world: World, elector: LeaderElector | undefined, controller:
 }
 
 function electorOf(
-  { config, clock, log, onLeadershipLost }: OperatorDependencies,
+  { config, clock, log, areaLogs, onLeadershipLost }: OperatorDependencies,
   client: KubeTransport,
   metrics: { leading(isLeader: boolean): void },
 ): LeaderElector | undefined {
   if (config.leaderElection === undefined) return undefined;
   return new LeaderElector({
     client,
-    lease: { namespace: config.leaderElection.namespace, name: "slipway-operator" },
+    lease: { namespace: config.leaderElection.namespace, name: LEASE },
     identity: `${config.identity}-${randomBytes(4).toString("hex")}`,
     onLost: onLeadershipLost,
     clock,
-    log,
+    log: areaLogs?.election ?? log,
     metrics,
   });
 }

@@ -5,13 +5,21 @@ import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import { customResourceDefinition } from "../operator/api/crd.ts";
+import { chartReadme } from "./generating/chart-readme.ts";
+import { crdTemplate } from "./generating/crd-template.ts";
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
 
+const notice = "Generated from operator/api by `npm run generate`. Do not edit.";
+const crd = stringify(customResourceDefinition(), { lineWidth: 120, aliasDuplicateObjects: false });
+
 const generated: Record<string, string> = {
-  "crds/modeldeployments.serving.slipway.dev.yaml":
-    "# Generated from operator/api by `npm run generate`. Do not edit.\n" +
-    stringify(customResourceDefinition(), { lineWidth: 120, aliasDuplicateObjects: false }),
+  "crds/modeldeployments.serving.slipway.dev.yaml": `# ${notice}\n${crd}`,
+  "charts/slipway/templates/crd.yaml": `{{/* ${notice} */}}\n${crdTemplate(crd)}`,
+  "charts/slipway/README.md": chartReadme(
+    await readFile("charts/slipway/README.md", "utf8"),
+    await readFile("charts/slipway/values.yaml", "utf8"),
+  ),
 };
 
 const stale: string[] = [];

@@ -14,7 +14,7 @@ const MOST_JOBS = 4;
 
 const command = new Command("npm test --")
   .description("Runs everything that needs only Node; with --cluster the integration suites on a real cluster.")
-  .argument("[path...]", "test files or folders; with --cluster folders of test/integration, such as `objects`")
+  .argument("[path...]", "test files or folders; with --cluster also folders of test/integration, such as `objects`")
   .option("--cluster", "use the cluster of KUBECONFIG, or start one from the binaries in KUBEBUILDER_ASSETS", false)
   .option("--grep <text>", "only tests whose full title contains this")
   .option("--forbid-skipped", "count a test that skips itself as failed", false)
@@ -48,8 +48,8 @@ process.exitCode = summarise(results);
 
 function testFiles(paths: readonly string[]): string[] {
   if (flags.cluster) {
-    const folders = paths.length > 0 ? paths.map((path) => join("test/integration", path)) : ["test/integration"];
-    return folders.flatMap(filesIn);
+    const suites = paths.map((path) => (path.startsWith("test/") ? path : join("test/integration", path)));
+    return (suites.length > 0 ? suites : ["test/integration"]).flatMap(filesIn);
   }
   if (paths.length > 0) return paths.flatMap(filesIn);
   return filesIn("test")

@@ -43,6 +43,10 @@ export class Controller {
     this.#options.queue.add(formatKey(key));
   }
 
+  get isStarted(): boolean {
+    return this.#workers.length > 0;
+  }
+
   start(): void {
     this.#workers = Array.from({ length: this.#options.workers }, () => this.#work());
   }
@@ -50,6 +54,8 @@ export class Controller {
   /** Resolves when the reconciles under way have ended; those not begun are left: the next start lists everything anyway. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    // One that never led has keys and nobody to take them.
+    if (!this.isStarted) this.#workers = [this.#work()];
     await Promise.all([this.#options.queue.shutDown(), ...this.#workers]);
   }
 
@@ -75,7 +81,7 @@ export class Controller {
     } catch (error) {
       queue.addRateLimited(key);
       finished("error");
-      const fields = { key, err: error, retries: queue.retries(key) };
+      const fields = { ...parseKey(key), err: error, retries: queue.retries(key) };
       if (isConflict(error)) log.debug(fields, "object changed during its reconcile, which will be repeated");
       else log.error(fields, "reconcile failed, will be retried");
     }

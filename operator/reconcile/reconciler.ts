@@ -37,6 +37,8 @@ export interface ReconcilerOptions {
   };
   readonly complaints: Pick<PodComplaints, "read">;
   readonly events: { record(about: KubeObject, content: EventContent): void };
+  /** Told once of each reason that a revision newly gives for not serving. */
+  readonly onLoadFailure?: (object: KubeObject, reason: string) => void;
   readonly settings: PlanSettings;
   readonly clock: Clock;
   readonly log: Log;
@@ -107,15 +109,17 @@ export class Reconciler {
   }
 
   async #report(sighting: Sighting, status: ModelDeploymentStatus): Promise<ReconcileResult> {
-    const { cluster, events, log } = this.#options;
+    const { cluster, events, log, onLoadFailure } = this.#options;
     const { object } = sighting;
     const previous = statusOf(object);
     if (canonicalJson(status) === canonicalJson(previous)) return {};
     await cluster.writeStatus(object, status);
     for (const event of transitionEvents(previous, status)) {
       events.record(object, event);
+      const { type, revision, reason, message } = event;
+      if (type === "Warning" && revision !== undefined) onLoadFailure?.(object, reason);
       const { namespace, name } = object.metadata;
-      log.info({ namespace, name, reason: event.reason, detail: event.message }, "model deployment changed");
+      log.info({ namespace, name, ...(revision && { revision }), reason, detail: message }, "model deployment changed");
     }
     return {};
   }

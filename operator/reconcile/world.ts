@@ -80,6 +80,10 @@ export class World {
     return this.#modelDeployments.store.list().map(keyOf);
   }
 
+  objects(): KubeObject[] {
+    return this.#modelDeployments.store.list();
+  }
+
   /** Cache reads only. Undefined when the object is gone. */
   observe(key: ObjectKey): Sighting | undefined {
     const cached = this.#modelDeployments.store.get(key);

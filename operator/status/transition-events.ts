@@ -4,6 +4,8 @@ export interface TransitionEvent {
   readonly type: "Normal" | "Warning";
   readonly reason: string;
   readonly message: string;
+  /** The one that it is about, if it is about one. */
+  readonly revision?: string;
 }
 
 /** What people should be told of a change of status; nothing when nothing changed but counts. */
@@ -23,18 +25,24 @@ function revisionEvents(before: RevisionStatus | undefined, after: RevisionStatu
   const { revision, reason, message, state } = after;
   const events: TransitionEvent[] = [];
   if (before === undefined)
-    events.push({ type: "Normal", reason: "RevisionCreated", message: `${revision} is made from ${madeFrom(after)}` });
+    events.push({
+      type: "Normal",
+      reason: "RevisionCreated",
+      message: `${revision} is made from ${madeFrom(after)}`,
+      revision,
+    });
   const isRoutine = reason === undefined || reason === "Starting" || reason === "NotReady";
   if (!isRoutine && (before?.reason !== reason || before.message !== message))
-    events.push({ type: "Warning", reason, message: `${revision}: ${message}` });
+    events.push({ type: "Warning", reason, message: `${revision}: ${message}`, revision });
   const became = (wanted: RevisionStatus["state"]): boolean => state === wanted && before?.state !== wanted;
   if (before !== undefined && before.readyReplicas === 0 && after.readyReplicas > 0)
-    events.push({ type: "Normal", reason: "RevisionReady", message: `${revision} has ready pods` });
+    events.push({ type: "Normal", reason: "RevisionReady", message: `${revision} has ready pods`, revision });
   if (became("Draining"))
     events.push({
       type: "Normal",
       reason: "RevisionDraining",
       message: `${revision} takes no new requests and goes soon`,
+      revision,
     });
   return events;
 }
@@ -51,6 +59,7 @@ function goneEvents(before: ModelDeploymentStatus, after: ModelDeploymentStatus)
       type: "Normal",
       reason: "RevisionRemoved",
       message: `${revision} has drained and is gone`,
+      revision,
     }));
 }
 

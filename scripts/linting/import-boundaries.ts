@@ -30,7 +30,7 @@ const ZONES: readonly Zone[] = [
   },
   { path: "operator/status", imports: ["operator/api", "operator/traffic", "operator/plan", CONTRACT], packages: PURE },
   { path: "operator/kube", imports: [] },
-  { path: "operator/observability", imports: ["operator/kube"] },
+  { path: "operator/observability", imports: ["operator/api", "operator/kube"] },
   { path: "operator/mlflow", imports: ["operator/kube", "operator/plan"] },
   {
     path: "operator/reconcile",

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { startApiServer, type ApiServer } from "../../../local/api-server/server.ts";
-import { findKubectl } from "../../support/kubectl.ts";
+import { findProgram } from "../../support/programs.ts";
 
 const run = promisify(execFile);
 
@@ -34,7 +34,7 @@ describe("the stock kubectl", function () {
   };
 
   before(async () => {
-    kubectl = await findKubectl();
+    kubectl = await findProgram("kubectl");
     server = await startApiServer({
       podLogs: {
         async *read({ name }, { container }) {

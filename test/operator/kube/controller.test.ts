@@ -66,7 +66,7 @@ describe("Controller", () => {
     expect(log.lines.map(({ level, message }) => `${level}: ${message}`)[0]).to.equal(
       "error: reconcile failed, will be retried",
     );
-    expect(log.lines[2]!.fields).to.include({ key: "credit/loan", retries: 3 });
+    expect(log.lines[2]!.fields).to.include({ namespace: "credit", name: "loan", retries: 3 });
   });
 
   it("is quiet about conflicts: they are how concurrent writers meet", async () => {
@@ -100,6 +100,18 @@ describe("Controller", () => {
     await tested.stop();
     expect(most).to.equal(2);
     expect(log.lines).to.deep.equal([]);
+  });
+
+  it("stops although it never started, with keys that nobody took", async () => {
+    const seen: ObjectKey[] = [];
+    const reconcile = async (reconciled: ObjectKey): Promise<ReconcileResult> => {
+      seen.push(reconciled);
+      return {};
+    };
+    const tested = new Controller({ queue: new WorkQueue({ clock }), reconcile, workers: 1, clock, log });
+    tested.enqueue(key);
+    await tested.stop();
+    expect(seen).to.deep.equal([]);
   });
 
   it("stops when what it began has ended, and begins nothing more", async () => {
