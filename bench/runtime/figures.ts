@@ -17,7 +17,7 @@ export interface Plan {
   readonly note: (text: string) => void;
 }
 
-const FOREST = "examples/loan/2.0.0/model.onnx";
+const FOREST = "bench/runtime/models/forest.onnx";
 const LOAN = "examples/loan/2.0.0";
 const MLP = "bench/runtime/models/mlp.onnx";
 const INFER = "/v2/models/model/infer";
@@ -40,7 +40,7 @@ export const FIGURES: readonly ((plan: Plan) => Promise<Figure[]>)[] = [
 async function forest(plan: Plan): Promise<Figure[]> {
   await using ours = await startRuntime(FOREST);
   await using naive = await startServer("naive-express", FOREST);
-  const body = tensor("features", 3);
+  const body = tensor("features", 16);
   const [fast, slow] = [ours, naive].map(({ port }): Target => ({ port, path: INFER, body })) as [Target, Target];
   await requireSameAnswers(fast, slow);
   const many = await ratios(plan, "forest, 64 connections: ours / naive Express", [
