@@ -1,0 +1,66 @@
+import { requireSameOutputs } from "../answers.ts";
+import { measureHttp } from "../load/http.ts";
+import type { Target } from "../load/http.ts";
+import { rateOf, ratio, ratioSeconds } from "../plan.ts";
+import type { Figure, Plan } from "../plan.ts";
+import { rawRuns, startNaiveExpress, startRuntime } from "../servers.ts";
+import { CONNECTIONS, FOREST, forestRequest, inferTarget } from "../workloads.ts";
+
+/** The forest against what one writes first, and against the model alone. */
+export const FOREST_FIGURES: readonly Figure[] = [
+  {
+    id: "forest",
+    name: "forest v2 infer, 64 connections, against naive Express",
+    goal: { atLeast: 8 },
+    seconds: ratioSeconds,
+    measure: againstExpress,
+  },
+  {
+    id: "forest-raw",
+    name: "forest v2 infer, 64 connections, against raw session.run",
+    goal: { atLeast: 0.6 },
+    seconds: ratioSeconds,
+    measure: againstRawRuns,
+  },
+  {
+    id: "forest-latency",
+    name: "forest v2 infer, 1 connection, p50 against naive Express",
+    goal: { atMost: 0.65 },
+    seconds: ratioSeconds,
+    measure: latency,
+  },
+];
+
+async function againstExpress(plan: Plan): Promise<number> {
+  await using servers = await bothServers();
+  const rate = (target: Target, name: string) =>
+    rateOf(plan, name, (seconds) => measureHttp(target, CONNECTIONS, seconds));
+  return ratio(plan, rate(servers.ours, "ours"), rate(servers.naive, "naive Express"));
+}
+
+async function againstRawRuns(plan: Plan): Promise<number> {
+  await using runtime = await startRuntime(FOREST);
+  const target = inferTarget(runtime.port, forestRequest());
+  const ours = rateOf(plan, "ours", (seconds) => measureHttp(target, CONNECTIONS, seconds));
+  return ratio(plan, ours, { name: "raw runs a second", measure: () => rawRuns(FOREST, plan.seconds) });
+}
+
+async function latency(plan: Plan): Promise<number> {
+  await using servers = await bothServers();
+  const p50 = (target: Target, name: string) => ({
+    name: `${name}, p50 in ms`,
+    measure: async () => (await measureHttp(target, 1, plan.seconds)).p50,
+  });
+  return ratio(plan, p50(servers.ours, "ours"), p50(servers.naive, "naive Express"));
+}
+
+async function bothServers(): Promise<AsyncDisposable & { readonly ours: Target; readonly naive: Target }> {
+  await using stack = new AsyncDisposableStack();
+  const runtime = stack.use(await startRuntime(FOREST));
+  const express = stack.use(await startNaiveExpress(FOREST));
+  const ours = inferTarget(runtime.port, forestRequest());
+  const naive = inferTarget(express.port, forestRequest());
+  await requireSameOutputs(ours, naive);
+  const owned = stack.move();
+  return { ours, naive, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}

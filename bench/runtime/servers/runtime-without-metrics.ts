@@ -1,0 +1,17 @@
+/** Our runtime, configured by the same environment, whose metrics count nothing. */
+import { startRuntime } from "../../../runtime/app.ts";
+import { processEnvironment, readConfig } from "../../../runtime/config.ts";
+import { createLogger } from "../../../runtime/observability/logger.ts";
+import { RuntimeMetrics } from "../../../runtime/observability/metrics.ts";
+
+class NoMetrics extends RuntimeMetrics {
+  override prediction(): void {}
+  override latency(): void {}
+  override batch(): void {}
+  override error(): void {}
+}
+
+const config = readConfig(processEnvironment());
+const runtime = await startRuntime(config, createLogger(config.logLevel), new NoMetrics());
+process.once("SIGTERM", () => void runtime.stop(AbortSignal.abort()).then(() => process.exit()));
+await runtime.ready;
