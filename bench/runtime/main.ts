@@ -1,4 +1,5 @@
 /** `npm run bench:runtime -- --help`: the runtime's speed as ratios, server and load on a core each. */
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 
 import { figures } from "./figures.ts";
@@ -44,7 +45,9 @@ async function main(): Promise<number> {
   await pinLoad();
   const chosen = all.filter(({ id }) => only.length === 0 || only.includes(id));
   const seconds = chosen.reduce((sum, figure) => sum + figure.seconds(plan), 0);
-  console.log(`${chosen.length} figures, about ${Math.ceil(seconds / 60)} min; a Python environment takes longer once`);
+  const minutes = Math.ceil(seconds / 60);
+  console.log(`${chosen.length} figures, about ${minutes} min, longer where a Python environment must be made`);
+  console.log(`the machine's load before: ${loadavg()[0]?.toFixed(1)}; it should be near 0`);
   const results: Result[] = [];
   for (const [index, figure] of chosen.entries()) {
     console.log(`${index + 1}/${chosen.length} ${figure.name}`);

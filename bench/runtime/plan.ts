@@ -1,5 +1,6 @@
 import { median } from "./load/measured.ts";
 import type { Measured } from "./load/measured.ts";
+import type { ServerProcess } from "./server-process.ts";
 
 /** How long and how often. */
 export interface Plan {
@@ -27,13 +28,13 @@ export interface Figure {
 export interface Side {
   readonly name: string;
   readonly measure: () => Promise<number>;
+  /** What must be known to judge the measurements. */
+  readonly remark?: () => string;
 }
 
 /** Until both are compiled to machine code. */
 const WARM_UP_TURNS = 2;
 const STARTS_SECONDS = 4;
-/** The load's core is all but busy: a faster server would look no faster. */
-const BUSY = 0.95;
 
 export const ratioSeconds = ({ rounds, seconds }: Plan): number =>
   (WARM_UP_TURNS + rounds) * seconds * 2 + STARTS_SECONDS;
@@ -46,23 +47,34 @@ export async function ratio({ rounds, note }: Plan, ours: Side, theirs: Side): P
   }
   const pairs: [number, number][] = [];
   for (let round = 0; round < rounds; round += 1) pairs.push([await ours.measure(), await theirs.measure()]);
-  for (const [at, { name }] of [ours, theirs].entries()) {
-    note(`${name}: ${shown(median(pairs.map((pair) => pair[at] as number)))}`);
+  for (const [at, { name, remark }] of [ours, theirs].entries()) {
+    note(`${name}: ${shown(median(pairs.map((pair) => pair[at] as number)))}${remark?.() ?? ""}`);
   }
   return median(pairs.map(([a, b]) => a / b));
 }
 
-/** Answers a second of what `measure` loads. */
-export function rateOf(plan: Plan, name: string, measure: (seconds: number) => Promise<Measured>): Side {
-  let isBusy = false;
+/**
+ * Answers a second of `server` under the load that `measure` makes. The remark tells a server that had less than its
+ * core, on a machine that others use too, and a load that had all of its own, which is then what limits the rate.
+ */
+export function rateOf(
+  plan: Plan,
+  name: string,
+  server: ServerProcess,
+  measure: (seconds: number) => Promise<Measured>,
+): Side {
+  const shares: { server: number; load: number }[] = [];
+  const percent = (of: "server" | "load"): number => Math.round(100 * median(shares.map((share) => share[of])));
   return {
     name: `${name}, answers a second`,
     async measure() {
+      const [began, cpu] = [performance.now(), server.cpuSeconds()];
       const { rate, effort } = await measure(plan.seconds);
-      if (effort > BUSY && !isBusy) plan.note(`the load's core is ${Math.round(effort * 100)} % busy with ${name}`);
-      isBusy ||= effort > BUSY;
+      const seconds = (performance.now() - began) / 1000;
+      shares.push({ server: (server.cpuSeconds() - cpu) / seconds, load: effort });
       return rate;
     },
+    remark: () => `, with ${percent("server")} % of a core; the load took ${percent("load")} %`,
   };
 }
 

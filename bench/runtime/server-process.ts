@@ -13,6 +13,8 @@ const READY_MS = 120_000;
 const STOP_MS = 15_000;
 const POLL_MS = 5;
 const OUTPUT_CHARACTERS = 4000;
+/** Of Linux everywhere. */
+const TICKS_PER_SECOND = 100;
 
 const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
@@ -85,8 +87,14 @@ export class ServerProcess {
 
   /** Bytes of memory of the server and all that it started; what they share counts once. */
   memory(): number {
-    const members = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && groupOf(name) === this.#child.pid);
-    return members.reduce((bytes, pid) => bytes + proportionalBytes(pid), 0);
+    return this.#members().reduce((bytes, { pid }) => bytes + proportionalBytes(pid), 0);
+  }
+
+  /** What the server and all that it started have used of the processor, in seconds. */
+  cpuSeconds(): number {
+    return (
+      this.#members().reduce((ticks, { stat }) => ticks + Number(stat[11]) + Number(stat[12]), 0) / TICKS_PER_SECOND
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -101,6 +109,13 @@ export class ServerProcess {
     }
     signal(pid, "SIGKILL");
     groups.delete(pid);
+  }
+
+  #members(): { readonly pid: string; readonly stat: readonly string[] }[] {
+    const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+    return processes
+      .map((pid) => ({ pid, stat: statOf(pid) }))
+      .filter(({ stat }) => Number(stat[2]) === this.#child.pid);
   }
 
   async #until(ready: RegExp | string): Promise<void> {
@@ -136,9 +151,8 @@ function signal(group: number, name: NodeJS.Signals): void {
   }
 }
 
-function groupOf(pid: string): number {
-  return Number(readProcess(pid, "stat").split(") ").at(-1)?.split(" ")[2]);
-}
+/** The fields of proc_pid_stat(5) from the third, the state, on. */
+const statOf = (pid: string): string[] => readProcess(pid, "stat").split(") ").at(-1)?.split(" ") ?? [];
 
 function proportionalBytes(pid: string): number {
   return Number(/^Pss:\s+(\d+) kB/m.exec(readProcess(pid, "smaps_rollup"))?.[1] ?? 0) * 1024;

@@ -1,8 +1,8 @@
 import { requireSameOutputs } from "../answers.ts";
 import { measureHttp } from "../load/http.ts";
-import type { Target } from "../load/http.ts";
 import { rateOf, ratio, ratioSeconds } from "../plan.ts";
 import type { Figure, Plan } from "../plan.ts";
+import type { ServerProcess } from "../server-process.ts";
 import { rawRuns, startNaiveExpress, startRuntime } from "../servers.ts";
 import { CONNECTIONS, FOREST, forestRequest, inferTarget } from "../workloads.ts";
 
@@ -33,34 +33,40 @@ export const FOREST_FIGURES: readonly Figure[] = [
 
 async function againstExpress(plan: Plan): Promise<number> {
   await using servers = await bothServers();
-  const rate = (target: Target, name: string) =>
-    rateOf(plan, name, (seconds) => measureHttp(target, CONNECTIONS, seconds));
-  return ratio(plan, rate(servers.ours, "ours"), rate(servers.naive, "naive Express"));
+  const rate = (server: ServerProcess, name: string) => {
+    const target = inferTarget(server.port, forestRequest());
+    return rateOf(plan, name, server, (seconds) => measureHttp(target, CONNECTIONS, seconds));
+  };
+  return await ratio(plan, rate(servers.ours, "ours"), rate(servers.naive, "naive Express"));
 }
 
 async function againstRawRuns(plan: Plan): Promise<number> {
   await using runtime = await startRuntime(FOREST);
   const target = inferTarget(runtime.port, forestRequest());
-  const ours = rateOf(plan, "ours", (seconds) => measureHttp(target, CONNECTIONS, seconds));
-  return ratio(plan, ours, { name: "raw runs a second", measure: () => rawRuns(FOREST, plan.seconds) });
+  const ours = rateOf(plan, "ours", runtime, (seconds) => measureHttp(target, CONNECTIONS, seconds));
+  return await ratio(plan, ours, { name: "raw runs a second", measure: () => rawRuns(FOREST, plan.seconds) });
 }
 
 async function latency(plan: Plan): Promise<number> {
   await using servers = await bothServers();
-  const p50 = (target: Target, name: string) => ({
+  const p50 = (server: ServerProcess, name: string) => ({
     name: `${name}, p50 in ms`,
-    measure: async () => (await measureHttp(target, 1, plan.seconds)).p50,
+    measure: async () => (await measureHttp(inferTarget(server.port, forestRequest()), 1, plan.seconds)).p50,
   });
-  return ratio(plan, p50(servers.ours, "ours"), p50(servers.naive, "naive Express"));
+  return await ratio(plan, p50(servers.ours, "ours"), p50(servers.naive, "naive Express"));
 }
 
-async function bothServers(): Promise<AsyncDisposable & { readonly ours: Target; readonly naive: Target }> {
+interface Both extends AsyncDisposable {
+  readonly ours: ServerProcess;
+  readonly naive: ServerProcess;
+}
+
+async function bothServers(): Promise<Both> {
   await using stack = new AsyncDisposableStack();
-  const runtime = stack.use(await startRuntime(FOREST));
-  const express = stack.use(await startNaiveExpress(FOREST));
-  const ours = inferTarget(runtime.port, forestRequest());
-  const naive = inferTarget(express.port, forestRequest());
-  await requireSameOutputs(ours, naive);
+  const ours = stack.use(await startRuntime(FOREST));
+  const naive = stack.use(await startNaiveExpress(FOREST));
+  const body = forestRequest();
+  await requireSameOutputs(inferTarget(ours.port, body), inferTarget(naive.port, body));
   const owned = stack.move();
   return { ours, naive, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

@@ -6,6 +6,7 @@ import { measureGrpc } from "../load/grpc.ts";
 import type { GrpcTarget } from "../load/grpc.ts";
 import { rateOf, ratio, ratioSeconds } from "../plan.ts";
 import type { Figure, Plan } from "../plan.ts";
+import type { ServerProcess } from "../server-process.ts";
 import { grpcPortOf, startMlServer, startRuntime } from "../servers.ts";
 import { FOREST, FOREST_ROW } from "../workloads.ts";
 
@@ -22,7 +23,7 @@ export const GRPC_FIGURE: Figure = {
 
 async function againstMlServer(plan: Plan): Promise<number> {
   const { http, grpcPort } = await startMlServer(FOREST);
-  await using _ = http;
+  await using peer = http;
   await using runtime = await startRuntime(FOREST, { GRPC_PORT: "0" });
   const [ours, theirs] = [grpcPortOf(runtime), grpcPort].map((port) => ({
     port,
@@ -30,9 +31,9 @@ async function againstMlServer(plan: Plan): Promise<number> {
     message: request(),
   })) as [GrpcTarget, GrpcTarget];
   requireSame(await outputsOf(ours), await outputsOf(theirs));
-  const rate = (target: GrpcTarget, name: string) =>
-    rateOf(plan, name, (seconds) => measureGrpc(target, STREAMS, seconds));
-  return ratio(plan, rate(ours, "ours"), rate(theirs, "MLServer"));
+  const rate = (name: string, server: ServerProcess, target: GrpcTarget) =>
+    rateOf(plan, name, server, (seconds) => measureGrpc(target, STREAMS, seconds));
+  return await ratio(plan, rate("ours", runtime, ours), rate("MLServer", peer, theirs));
 }
 
 /** The tensor as raw bytes, as client libraries send it. */

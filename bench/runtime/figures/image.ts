@@ -35,10 +35,10 @@ async function binaryAgainstJson(plan: Plan): Promise<number> {
   await using runtime = await startRuntime(LIGHT_IMAGES);
   const [binary, json] = [binaryImageTarget(runtime.port), imageTarget(runtime.port)];
   await requireSameOutputs(binary, json);
-  return ratio(
+  return await ratio(
     plan,
-    rateOf(plan, "binary", (seconds) => measureHttp(binary, CONNECTIONS, seconds)),
-    rateOf(plan, "JSON", (seconds) => measureHttp(json, CONNECTIONS, seconds)),
+    rateOf(plan, "binary", runtime, (seconds) => measureHttp(binary, CONNECTIONS, seconds)),
+    rateOf(plan, "JSON", runtime, (seconds) => measureHttp(json, CONNECTIONS, seconds)),
   );
 }
 

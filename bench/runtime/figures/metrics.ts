@@ -31,13 +31,13 @@ async function shareOfRate(plan: Plan): Promise<number> {
   const [on, off] = [counting, silent].map(({ port }) => predictTarget(port)) as [Target, Target];
   await requireSamePredictions(on, off);
   const rate = (target: Target, seconds: number) => measureHttp(target, CONNECTIONS, seconds);
-  return ratio(
+  return await ratio(
     plan,
-    rateOf(plan, "with metrics", async (seconds) => {
+    rateOf(plan, "with metrics", counting, async (seconds) => {
       const [measured] = await Promise.all([rate(on, seconds), scrape(on.port)]);
       return measured;
     }),
-    rateOf(plan, "without", (seconds) => rate(off, seconds)),
+    rateOf(plan, "without", silent, (seconds) => rate(off, seconds)),
   );
 }
 

@@ -29,16 +29,16 @@ async function batching(plan: Plan): Promise<number> {
   const on = inferTarget(batched.port, mlpRequest());
   const off = inferTarget(single.port, mlpRequest());
   await requireSameOutputs(on, off);
-  return ratio(
+  return await ratio(
     plan,
-    rateOf(plan, "batching on", (seconds) => measureHttp(on, CONNECTIONS, seconds)),
-    rateOf(plan, "batching off", (seconds) => measureHttp(off, CONNECTIONS, seconds)),
+    rateOf(plan, "batching on", batched, (seconds) => measureHttp(on, CONNECTIONS, seconds)),
+    rateOf(plan, "batching off", single, (seconds) => measureHttp(off, CONNECTIONS, seconds)),
   );
 }
 
 async function againstRawRuns(plan: Plan): Promise<number> {
   await using runtime = await startRuntime(MLP);
   const target = inferTarget(runtime.port, mlpRequest());
-  const ours = rateOf(plan, "ours", (seconds) => measureHttp(target, CONNECTIONS, seconds));
-  return ratio(plan, ours, { name: "raw runs a second", measure: () => rawRuns(MLP, plan.seconds) });
+  const ours = rateOf(plan, "ours", runtime, (seconds) => measureHttp(target, CONNECTIONS, seconds));
+  return await ratio(plan, ours, { name: "raw runs a second", measure: () => rawRuns(MLP, plan.seconds) });
 }

@@ -52,7 +52,11 @@ export const PREDICT_FIGURES: readonly Figure[] = [
 async function againstEcho(plan: Plan): Promise<number> {
   await using runtime = await startRuntime(LOAN);
   await using echo = await startEcho();
-  return ratio(plan, rate(plan, "ours", predictTarget(runtime.port)), rate(plan, "echo", predictTarget(echo.port)));
+  return await ratio(
+    plan,
+    rate(plan, "ours", runtime, predictTarget(runtime.port)),
+    rate(plan, "echo", echo, predictTarget(echo.port)),
+  );
 }
 
 async function againstPeer(
@@ -64,7 +68,7 @@ async function againstPeer(
   await using runtime = await startRuntime(LOAN);
   const [ours, theirs] = [predictTarget(runtime.port), predictTarget(peer.port)];
   await requireSamePredictions(ours, theirs);
-  return ratio(plan, rate(plan, "ours", ours), rate(plan, name, theirs));
+  return await ratio(plan, rate(plan, "ours", runtime, ours), rate(plan, name, peer, theirs));
 }
 
 /** It speaks only the Open Inference Protocol, and so does ours here. */
@@ -74,8 +78,8 @@ async function againstMlServer(plan: Plan): Promise<number> {
   await using runtime = await startRuntime(LOAN);
   const [ours, theirs] = [runtime, peer].map(({ port }) => inferTarget(port, loanRequest())) as [Target, Target];
   await requireSameOutputs(ours, theirs);
-  return ratio(plan, rate(plan, "ours", ours), rate(plan, "MLServer", theirs));
+  return await ratio(plan, rate(plan, "ours", runtime, ours), rate(plan, "MLServer", peer, theirs));
 }
 
-const rate = (plan: Plan, name: string, target: Target) =>
-  rateOf(plan, name, (seconds) => measureHttp(target, CONNECTIONS, seconds));
+const rate = (plan: Plan, name: string, server: ServerProcess, target: Target) =>
+  rateOf(plan, name, server, (seconds) => measureHttp(target, CONNECTIONS, seconds));

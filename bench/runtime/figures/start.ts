@@ -13,7 +13,7 @@ export const START_FIGURE: Figure = {
 };
 
 async function againstBareNode(plan: Plan): Promise<number> {
-  return ratio(
+  return await ratio(
     plan,
     { name: "ours, start to ready in ms", measure: startToReady },
     { name: "node -e '', in ms", measure: bareNode },
