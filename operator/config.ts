@@ -8,6 +8,9 @@ export interface OperatorConfig {
   readonly routerImage: string;
   readonly scaleDownDelaySeconds: number;
   readonly workers: number;
+  /** Hosts of MLflow servers that users may name; see HostPolicy. */
+  readonly mlflowHosts: readonly string[];
+  readonly mlflowPollSeconds: number;
   /** Where the Lease is; undefined: this process is the only one. */
   readonly leaderElection: { readonly namespace: string } | undefined;
   /** This replica among others, in the Lease and in Events. */
@@ -24,6 +27,8 @@ interface Options {
   routerImage: string;
   scaleDownDelay: number;
   workers: number;
+  mlflowHosts: string[];
+  mlflowPollInterval: number;
   leaderElect: boolean;
   leaderElectNamespace: string;
   identity: string;
@@ -36,11 +41,12 @@ interface Options {
 /** From arguments, else from the environment variable beside each, else the default. Ends the process for --help. */
 export function readConfig(argv: readonly string[], hostname: string): OperatorConfig {
   const options = command(hostname).parse(argv).opts<Options>();
-  const { watchNamespaces, scaleDownDelay, leaderElect, leaderElectNamespace, ...rest } = options;
+  const { watchNamespaces, scaleDownDelay, mlflowPollInterval, leaderElect, leaderElectNamespace, ...rest } = options;
   return Object.freeze({
     ...rest,
     namespaces: watchNamespaces ?? "all",
     scaleDownDelaySeconds: scaleDownDelay,
+    mlflowPollSeconds: mlflowPollInterval,
     leaderElection: leaderElect ? { namespace: leaderElectNamespace } : undefined,
   });
 }
@@ -72,6 +78,16 @@ function command(hostname: string): Command {
         .default(30),
     )
     .addOption(option("--workers <count>", "objects reconciled at once", "WORKERS").argParser(count).default(8))
+    .addOption(
+      option("--mlflow-hosts <patterns>", "hosts of MLflow servers that users may name: a,*.b", "MLFLOW_HOSTS")
+        .argParser(hostPatterns)
+        .default(["*"], "*"),
+    )
+    .addOption(
+      option("--mlflow-poll-interval <seconds>", "how often aliases are looked at again", "MLFLOW_POLL_INTERVAL")
+        .argParser(pollInterval)
+        .default(60),
+    )
     .addOption(option("--leader-elect", "let one of several replicas work, by a Lease", "LEADER_ELECT").default(false))
     .addOption(option("--leader-elect-namespace <name>", "where the Lease is", "POD_NAMESPACE").default("default"))
     .addOption(option("--identity <name>", "of this replica, in the Lease and in Events", "POD_NAME").default(hostname))
@@ -96,6 +112,17 @@ function names(text: string): string[] {
   const wrong = list.find((name) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name));
   if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is no namespace's name.`);
   return list;
+}
+
+function hostPatterns(text: string): string[] {
+  const list = text.split(",").map((pattern) => pattern.trim());
+  const wrong = list.find((pattern) => !/^(\*|(\*\.)?[A-Za-z0-9_.:-]+)$/.test(pattern));
+  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is no host: give *, a host's name, or *.domain.`);
+  return list;
+}
+
+function pollInterval(text: string): number {
+  return number(text, 1, 86_400);
 }
 
 function seconds(text: string): number {

@@ -10,6 +10,9 @@ import { KubeTransport } from "./kube/transport.ts";
 import { WorkQueue } from "./kube/work-queue.ts";
 import { startHealthServer } from "./observability/health-server.ts";
 import { createMetrics } from "./observability/metrics.ts";
+import { AliasWatcher } from "./mlflow/alias-watcher.ts";
+import { HostPolicy } from "./mlflow/host-policy.ts";
+import { MlflowRegistry } from "./mlflow/registry.ts";
 import { Cluster } from "./reconcile/cluster.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { readRouters } from "./reconcile/router-reader.ts";
@@ -45,8 +48,17 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
 
   const world = new World({ client: transport, namespaces: config.namespaces, clock, log });
   const events = new EventRecorder({ client, component: "slipway-operator", instance: config.identity, clock, log });
+  const registry = new MlflowRegistry(transport, new HostPolicy(config.mlflowHosts));
+  const aliases = new AliasWatcher({
+    registry,
+    pollMs: config.mlflowPollSeconds * 1000,
+    clock,
+    log,
+    onChange: (key) => controller.enqueue(key),
+  });
   const reconciler = new Reconciler({
     world,
+    aliases,
     cluster: new Cluster(client, (written) => world.remember(written)),
     readRouters: (pods) => readRouters(pods, log),
     events,
@@ -87,6 +99,8 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
       clearInterval(resync);
       work.abandon();
       await controller.stop();
+      aliases.stop();
+      await registry.close();
       await events.stop();
       await elector?.release();
       await world.stop();

@@ -30,24 +30,47 @@ export const RUNTIME_ENV = {
   cacheDir: "MODEL_CACHE_DIR",
 } as const;
 
+/** Environment for sources of an MLflow server: its address, and leave to speak plain HTTP where that is what it speaks. */
+export const MLFLOW_ENV = { trackingUri: "MLFLOW_TRACKING_URI", allowHttp: "ALLOW_HTTP" } as const;
+
+/** Keys of the MLflow server's Secret that become environment of the container. */
+export const MLFLOW_CREDENTIAL_KEYS = [
+  "MLFLOW_TRACKING_TOKEN",
+  "MLFLOW_TRACKING_USERNAME",
+  "MLFLOW_TRACKING_PASSWORD",
+] as const;
+
+const S3_KEYS = [
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "AWS_REGION",
+  "AWS_ENDPOINT_URL",
+  "S3_FORCE_PATH_STYLE",
+] as const;
+const GS_KEYS = ["GOOGLE_CREDENTIALS"] as const;
+const AZ_KEYS = [
+  "AZURE_STORAGE_CONNECTION_STRING",
+  "AZURE_STORAGE_ACCOUNT",
+  "AZURE_STORAGE_KEY",
+  "AZURE_STORAGE_SAS_TOKEN",
+] as const;
+/** Of the storage in which an MLflow server without a proxy keeps its artifacts. */
+const ARTIFACT_STORE_KEYS = [...S3_KEYS, ...GS_KEYS, ...AZ_KEYS] as const;
+
 /**
  * Keys of a source's Secret that become environment of the container, by scheme; no other key is passed on. A scheme that
  * is not here takes no Secret.
  */
 export const CREDENTIAL_KEYS = {
-  s3: [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_REGION",
-    "AWS_ENDPOINT_URL",
-    "S3_FORCE_PATH_STYLE",
-  ],
+  s3: S3_KEYS,
   https: ["HTTP_AUTHORIZATION", "HTTP_USERNAME", "HTTP_PASSWORD"],
-  gs: ["GOOGLE_CREDENTIALS"],
-  az: ["AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"],
+  gs: GS_KEYS,
+  az: AZ_KEYS,
   hf: ["HF_TOKEN", "HF_ENDPOINT"],
   oci: ["OCI_USERNAME", "OCI_PASSWORD", ".dockerconfigjson"],
+  models: ARTIFACT_STORE_KEYS,
+  runs: ARTIFACT_STORE_KEYS,
 } as const;
 
 /** Variables of the keys above whose names cannot be a variable's. */

@@ -1,31 +1,37 @@
 import { createServer } from "node:net";
+import { listeningAddresses } from "./listening-addresses.ts";
 
 const FIRST_HOST = 2; // .1 is the kubelet's own
 const LAST_HOST = 254;
 
 /**
  * Hands out the addresses of one node's pods, 127.77.N.2 to .254. An address that was freed comes back last, so that
- * a client which still holds it does not meet another pod.
+ * a client which still holds it does not meet another pod. An address on which somebody listens is left out: a kubelet
+ * that was killed leaves its containers behind, but no longer claims the network that they are in.
  */
 export class PodAddresses {
   private readonly network: string;
+  private readonly listening: () => ReadonlySet<string>;
   private readonly taken = new Set<number>();
   private next = FIRST_HOST;
 
   /** @param network the first three numbers, e.g. `127.77.0` */
-  constructor(network: string) {
+  constructor(network: string, listening = listeningAddresses) {
     this.network = network;
+    this.listening = listening;
   }
 
   take(): string {
+    const listening = this.listening();
     for (let tries = FIRST_HOST; tries <= LAST_HOST; tries++) {
       const host = this.next;
       this.next = host === LAST_HOST ? FIRST_HOST : host + 1;
-      if (this.taken.has(host)) continue;
+      const address = `${this.network}.${host}`;
+      if (this.taken.has(host) || listening.has(address)) continue;
       this.taken.add(host);
-      return `${this.network}.${host}`;
+      return address;
     }
-    throw new Error(`all ${LAST_HOST - FIRST_HOST + 1} pod addresses of ${this.network}.0/24 are taken`);
+    throw new Error(`all ${LAST_HOST - FIRST_HOST + 1} pod addresses of ${this.network}.0/24 are in use`);
   }
 
   free(address: string): void {

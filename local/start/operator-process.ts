@@ -41,7 +41,9 @@ export class OperatorProcess {
     ledger,
   }: OperatorOptions): OperatorProcess {
     const log = openSync(logFile, "w");
-    const flags = ["--bind-address=127.0.0.1", "--health-port=0", "--metrics-port=0"];
+    // On a laptop the MLflow server is this machine's own.
+    const hosts = "--mlflow-hosts=*,localhost,127.0.0.1";
+    const flags = ["--bind-address=127.0.0.1", "--health-port=0", "--metrics-port=0", hosts];
     const script = join(projectFolder, "operator", "main.ts");
     const [program = process.execPath, ...args] = [...launcher, process.execPath, script, ...flags];
     const child = spawn(program, [...args, `--scale-down-delay=${SCALE_DOWN_DELAY_SECONDS}`], {

@@ -18,8 +18,10 @@ export interface ValidModelDeployment {
   readonly kind: string;
   readonly spec: ModelDeploymentSpec;
   /** `spec.versions`, or the short form written out; weights as given, 100 for a single version. */
-  readonly versions: readonly (VersionSpec & { readonly weight: number })[];
+  readonly versions: readonly ValidVersion[];
 }
+
+export type ValidVersion = VersionSpec & { readonly weight: number };
 
 export interface Problem {
   /** Path of the field, such as `spec.versions[1].weight`. */
@@ -58,7 +60,7 @@ export function parseModelDeployment(object: unknown): Parsed {
   };
 }
 
-function versionsOf(given: ModelDeploymentSpec): (VersionSpec & { weight: number })[] {
+function versionsOf(given: ModelDeploymentSpec): ValidVersion[] {
   if (given.source !== undefined) return [{ name: "v1", weight: 100, source: given.source }];
   const versions = given.versions ?? [];
   return versions.map((version) => ({ ...version, weight: version.weight ?? 100 }));

@@ -37,6 +37,7 @@ const revision = z.strictObject({
   reason: z.enum(REVISION_REASONS).exactOptional().describe("Why it is not (fully) ready."),
   message: z.string().exactOptional().describe("The reason in words, with what to do."),
   uri: z.string().exactOptional().describe("Where its model comes from."),
+  artifact: z.string().exactOptional().describe("What the alias in the uri named when this revision was made."),
   image: z.string().exactOptional().describe("The runtime image that it was made with."),
   replicas: z.number().int(),
   readyReplicas: z.number().int(),

@@ -1,8 +1,11 @@
 import type { RolloutRecord } from "./record.ts";
+import type { Artifacts } from "./revision.ts";
 
 /** What the caches and the routers say of one ModelDeployment's children: all that planning may look at. */
 export interface Observed {
   readonly record: RolloutRecord | undefined;
+  /** What the aliases in the sources name. */
+  readonly artifacts?: Artifacts;
   /** Revisions that have a Deployment, by id. */
   readonly revisions: ReadonlyMap<string, ObservedReplicas>;
   readonly routers: ObservedRouters;

@@ -54,7 +54,7 @@ const ROUTER_POLL_MS = 1_000;
 
 /** Decides who serves what share now, and what comes next. Pure: the same facts always give the same plan. */
 export function planRollout(md: ValidModelDeployment, observed: Observed, now: number, settings: PlanSettings): Plan {
-  const desired = desiredRevisions(md);
+  const desired = desiredRevisions(md, observed.artifacts);
   const target = retarget(md, desired, observed, now, settings);
   const before = draft(md, desired, target, observed);
   const record =

@@ -17,7 +17,14 @@ const route = z.object({ via: z.enum(["Service", "Router"]), split });
 const instant = z.iso.datetime();
 
 /** Everything needed to build a revision's children again after its version has left the spec. */
-const pinnedRevision = z.object({ version: z.string(), image: z.string(), source, serving });
+const pinnedRevision = z.object({
+  version: z.string(),
+  image: z.string(),
+  source,
+  /** What an alias in the source's uri named when the revision was made: `models:/Loan/7`. */
+  artifact: z.string().exactOptional(),
+  serving,
+});
 
 const record = z.object({
   sequence: z.int().min(1),

@@ -9,6 +9,8 @@ export interface Revision {
   readonly id: string;
   readonly version: string;
   readonly source: Source;
+  /** What an alias in the source's uri names: `models:/Loan/7`. */
+  readonly artifact?: string;
   /** spec.serving with the version's own fields laid over it, undefaulted. */
   readonly serving: Serving;
 }
@@ -18,15 +20,24 @@ export interface DesiredRevision extends Revision {
   readonly weight: number;
 }
 
+/** What the aliases in the versions' sources name, by version. */
+export type Artifacts = ReadonlyMap<string, string>;
+
 /** The revisions that the spec asks for, in its order. */
-export function desiredRevisions({ name, spec, versions }: ValidModelDeployment): DesiredRevision[] {
+export function desiredRevisions(
+  { name, spec, versions }: ValidModelDeployment,
+  artifacts: Artifacts = new Map(),
+): DesiredRevision[] {
   return versions.map((version) => {
     const serving = overlay(spec.serving ?? {}, version.serving ?? {});
     const { source, weight } = version;
+    const artifact = artifacts.get(version.name);
+    const made = { name, version: version.name, source, ...(artifact !== undefined && { artifact }) };
     return {
-      id: `${version.name}-${revisionHash(name, version.name, source, serving)}`,
+      id: `${version.name}-${revisionHash(made, serving)}`,
       version: version.name,
       source,
+      ...(artifact !== undefined && { artifact }),
       serving,
       weight,
     };
@@ -38,10 +49,10 @@ export function desiredRevisions({ name, spec, versions }: ValidModelDeployment)
  * operator, so that upgrading it rolls nothing. The object's name is part of it, so that `a` with version `b-c` and
  * `a-b` with version `c` name their children differently.
  */
-function revisionHash(name: string, version: string, source: Source, serving: Serving): string {
+function revisionHash(made: object, serving: Serving): string {
   const { replicas: _replicas, autoscaling: _autoscaling, ...template } = serving;
   const digest = createHash("sha256")
-    .update(canonicalJson({ name, version, source, template: withoutEmpty(template) }))
+    .update(canonicalJson({ ...made, template: withoutEmpty(template) }))
     .digest();
   return Array.from(digest.subarray(0, 8), (byte) => HASH_ALPHABET[byte % HASH_ALPHABET.length]).join("");
 }

@@ -188,9 +188,15 @@ function pin(
   desired: readonly DesiredRevision[],
   { runtimeImage }: PlanSettings,
 ): Record<string, PinnedRevision> {
-  const current = desired.map(({ id, version, source, serving }): [string, PinnedRevision] => [
+  const current = desired.map(({ id, version, source, artifact, serving }): [string, PinnedRevision] => [
     id,
-    { version, image: pinned[id]?.image ?? runtimeImage, source, serving },
+    {
+      version,
+      image: pinned[id]?.image ?? runtimeImage,
+      source,
+      ...(artifact !== undefined && { artifact }),
+      serving,
+    },
   ]);
   return { ...pinned, ...Object.fromEntries(current) };
 }

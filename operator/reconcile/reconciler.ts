@@ -1,6 +1,7 @@
 import type { KubernetesObject } from "@kubernetes/client-node";
 import { ANNOTATIONS, childNames } from "../api/names.ts";
 import { parseModelDeployment } from "../api/parse.ts";
+import type { ValidModelDeployment } from "../api/parse.ts";
 import type { ModelDeploymentStatus } from "../api/status.ts";
 import type { Clock } from "../kube/clock.ts";
 import type { ReconcileResult } from "../kube/controller.ts";
@@ -8,8 +9,11 @@ import type { EventContent } from "../kube/events.ts";
 import type { Log } from "../kube/log.ts";
 import type { KubeObject, ObjectKey } from "../kube/objects.ts";
 import type { ObservedRouter } from "../plan/observed.ts";
+import { aliasReferences, resolveAliases } from "../plan/aliases.ts";
+import type { AliasReference, AliasState, ResolvedAliases } from "../plan/aliases.ts";
 import { planRollout } from "../plan/plan-rollout.ts";
 import type { Plan } from "../plan/plan-rollout.ts";
+import type { RolloutRecord } from "../plan/record.ts";
 import { canonicalJson } from "../plan/revision.ts";
 import type { PlanSettings } from "../plan/transitions.ts";
 import { desiredObjects } from "../resources/desired-objects.ts";
@@ -25,6 +29,10 @@ export interface ReconcilerOptions {
   readonly world: Pick<World, "observe">;
   readonly cluster: Pick<Cluster, "apply" | "prune" | "writeStatus" | "touch">;
   readonly readRouters: (pods: readonly Pod[]) => Promise<ObservedRouter[]>;
+  readonly aliases: {
+    follow(object: ObjectKey, references: readonly AliasReference[]): void;
+    stateOf(reference: AliasReference): AliasState;
+  };
   readonly events: { record(about: KubeObject, content: EventContent): void };
   readonly settings: PlanSettings;
   readonly clock: Clock;
@@ -46,9 +54,12 @@ export class Reconciler {
   }
 
   async reconcile(key: ObjectKey): Promise<ReconcileResult> {
-    const { world, cluster, clock, settings, readRouters } = this.#options;
+    const { world, cluster, clock, settings, readRouters, aliases } = this.#options;
     const sighting = world.observe(key);
-    if (sighting === undefined || sighting.object.metadata.deletionTimestamp !== undefined) return {}; // children go with their owner
+    if (sighting === undefined || sighting.object.metadata.deletionTimestamp !== undefined) {
+      aliases.follow(key, []);
+      return {}; // children go with their owner
+    }
     const previous = statusOf(sighting.object);
     const now = clock.now();
 
@@ -63,10 +74,15 @@ export class Reconciler {
 
     const routerPods = readyRouterPods(sighting);
     const routers = await readRouters(routerPods);
-    const facts = gather(sighting, routers);
-    if (isStateLost(facts.record, facts.revisions.size, previous, generation))
+    const gathered = gather(sighting, routers);
+    if (isStateLost(gathered.record, gathered.revisions.size, previous, generation))
       return this.#report(sighting, heldStatus(generation, stateLost, previous, now));
+    const resolved = this.#resolve(key, md, gathered.record);
+    if (resolved.unresolved === "Pending") return {}; // the answer brings the object back
+    if (resolved.unresolved !== undefined)
+      return this.#report(sighting, heldStatus(generation, resolved.unresolved, previous, now));
 
+    const facts = { ...gathered, ...resolved };
     const plan = planRollout(md, facts, now, settings);
     const desired = desiredObjects(md, plan).map(asKubeObject);
     const applied = await cluster.apply(sighting.object, desired, sighting.children, initialReplicas(md.name, plan));
@@ -79,6 +95,12 @@ export class Reconciler {
     const isBlocked = applied.notOwned.length > 0 || applied.refused.length > 0;
     const requeueAfterMs = isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs;
     return requeueAfterMs === undefined ? {} : { requeueAfterMs };
+  }
+
+  #resolve(key: ObjectKey, md: ValidModelDeployment, record: RolloutRecord | undefined): ResolvedAliases {
+    const { aliases } = this.#options;
+    aliases.follow(key, [...aliasReferences(md).values()]);
+    return resolveAliases(md, record, (reference) => aliases.stateOf(reference));
   }
 
   async #report(sighting: Sighting, status: ModelDeploymentStatus): Promise<ReconcileResult> {

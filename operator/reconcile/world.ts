@@ -49,9 +49,7 @@ export class World {
 
   /** Tells which ModelDeployment to look at again whenever anything of it changed. */
   onChange(handler: (key: ObjectKey) => void): void {
-    this.#modelDeployments.onChange((key, _old, current) => {
-      if (current !== undefined) handler(key);
-    });
+    this.#modelDeployments.onChange(handler);
     for (const informer of [...this.#children, this.#pods])
       informer.onChange((_key, old, current) => {
         for (const object of [old, current]) {

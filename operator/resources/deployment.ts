@@ -6,10 +6,18 @@ import type {
   V1ResourceRequirements,
   V1Volume,
 } from "@kubernetes/client-node";
-import { CREDENTIAL_KEYS, CREDENTIAL_VARIABLES, HTTP_PORT, RUNTIME_ENV } from "../../runtime/contract.ts";
+import {
+  CREDENTIAL_KEYS,
+  CREDENTIAL_VARIABLES,
+  HTTP_PORT,
+  MLFLOW_CREDENTIAL_KEYS,
+  MLFLOW_ENV,
+  RUNTIME_ENV,
+} from "../../runtime/contract.ts";
 import { COMPONENTS, LABELS, MANAGED_BY, childNames } from "../api/names.ts";
 import type { ValidModelDeployment } from "../api/parse.ts";
 import type { Resources } from "../api/serving.ts";
+import { schemeOf } from "../api/source.ts";
 import type { Source } from "../api/source.ts";
 import type { PlannedRevision } from "../plan/plan-rollout.ts";
 import { childMetadata, selectorLabels } from "./metadata.ts";
@@ -91,13 +99,14 @@ function container(md: ValidModelDeployment, revision: PlannedRevision): V1Conta
 function environment(md: ValidModelDeployment, revision: PlannedRevision): V1EnvVar[] {
   const own = (revision.serving.env ?? []).map(passedOn);
   const given = new Set(own.map(({ name }) => name));
-  const fromSecret = credentials(revision.source).filter(({ name }) => !given.has(name));
-  return [...contractEnvironment(md, revision), ...fromSecret, ...own];
+  const ofSource = [...mlflowServer(revision.source), ...credentials(revision.source)];
+  return [...contractEnvironment(md, revision), ...ofSource.filter(({ name }) => !given.has(name)), ...own];
 }
 
-function contractEnvironment({ name }: ValidModelDeployment, { id, version, source }: PlannedRevision): V1EnvVar[] {
+function contractEnvironment({ name }: ValidModelDeployment, revision: PlannedRevision): V1EnvVar[] {
+  const { id, version, source, artifact } = revision;
   const values: [string, string | undefined][] = [
-    [RUNTIME_ENV.uri, source.uri],
+    [RUNTIME_ENV.uri, artifact ?? source.uri],
     [RUNTIME_ENV.sha256, source.sha256],
     [RUNTIME_ENV.name, name],
     [RUNTIME_ENV.version, version],
@@ -113,15 +122,29 @@ function contractEnvironment({ name }: ValidModelDeployment, { id, version, sour
   return values.flatMap(([key, value]) => (value === undefined ? [] : [{ name: key, value }]));
 }
 
-/** Named keys only: a Secret cannot set NODE_OPTIONS or any other variable by the way. */
+/** Who names an http:// server has chosen to speak plain HTTP to it. */
+function mlflowServer({ mlflow }: Source): V1EnvVar[] {
+  if (mlflow === undefined) return [];
+  const { trackingUri, secretRef } = mlflow;
+  return [
+    { name: MLFLOW_ENV.trackingUri, value: trackingUri },
+    ...(trackingUri.startsWith("http:") ? [{ name: MLFLOW_ENV.allowHttp, value: "true" }] : []),
+    ...(secretRef === undefined ? [] : fromSecret(secretRef.name, MLFLOW_CREDENTIAL_KEYS)),
+  ];
+}
+
 function credentials({ uri, secretRef }: Source): V1EnvVar[] {
   if (secretRef === undefined) return [];
-  const keys: readonly string[] =
-    Object.entries(CREDENTIAL_KEYS).find(([scheme]) => uri.startsWith(`${scheme}://`))?.[1] ?? [];
+  const keys = Object.entries(CREDENTIAL_KEYS).find(([scheme]) => schemeOf(uri) === scheme)?.[1] ?? [];
+  return fromSecret(secretRef.name, keys);
+}
+
+/** Named keys only: a Secret cannot set NODE_OPTIONS or any other variable by the way. */
+function fromSecret(secret: string, keys: readonly string[]): V1EnvVar[] {
   const variables: Readonly<Record<string, string>> = CREDENTIAL_VARIABLES;
   return keys.map((key) => ({
     name: variables[key] ?? key,
-    valueFrom: { secretKeyRef: { name: secretRef.name, key, optional: true } },
+    valueFrom: { secretKeyRef: { name: secret, key, optional: true } },
   }));
 }
 

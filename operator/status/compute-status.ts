@@ -1,6 +1,7 @@
 import { COMPONENTS, LABELS, serviceHost } from "../api/names.ts";
 import type { Problem, ValidModelDeployment } from "../api/parse.ts";
 import type { Condition, ModelDeploymentStatus, RevisionStatus } from "../api/status.ts";
+import type { AliasProblem } from "../plan/aliases.ts";
 import type { Plan } from "../plan/plan-rollout.ts";
 import { conditions } from "./conditions.ts";
 import type { Verdict } from "./conditions.ts";
@@ -18,7 +19,7 @@ export function computeStatus(
   now: number,
 ): ModelDeploymentStatus {
   const revisions = plan.revisions.map((revision) => revisionStatus(revision, plan, facts));
-  const judged = verdicts(md, plan, revisions, facts, applied, previous);
+  const judged = [...verdicts(md, plan, revisions, facts, applied, previous), ...staleAliases(facts)];
   const step = plan.waitingFor ?? (plan.record.stage === "Completed" ? undefined : plan.record.stage);
   return {
     observedGeneration: md.generation,
@@ -38,7 +39,7 @@ export function computeStatus(
 /** An object that cannot be reconciled as it is: what serves stays, and the reason is said. */
 export function heldStatus(
   generation: number,
-  hold: { readonly reason: "InvalidSpec" | "StateLost"; readonly message: string },
+  hold: { readonly reason: "InvalidSpec" | "StateLost" | AliasProblem["reason"]; readonly message: string },
   previous: ModelDeploymentStatus,
   now: number,
 ): ModelDeploymentStatus {
@@ -83,6 +84,15 @@ function availableAsBefore(before: Condition | undefined): Verdict {
   return before === undefined
     ? { type: "Available", status: "False", reason: "NotReconciled", message: "nothing has been created yet" }
     : { type: "Available", status: before.status, reason: before.reason, message: before.message };
+}
+
+function staleAliases({ stale = [] }: Facts): Verdict[] {
+  const [first] = stale;
+  if (first === undefined) return [];
+  const message = stale.map((problem) => problem.message).join("; ");
+  return [
+    { type: "AliasStale", status: "True", reason: first.reason, message: `${message}. What it named before stays` },
+  ];
 }
 
 function phaseOf(judged: readonly Verdict[]): NonNullable<ModelDeploymentStatus["phase"]> {

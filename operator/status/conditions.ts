@@ -1,7 +1,7 @@
 import type { Condition } from "../api/status.ts";
 
 export interface Verdict {
-  readonly type: "Available" | "Ready" | "Reconciling" | "Stalled";
+  readonly type: "Available" | "Ready" | "Reconciling" | "Stalled" | "AliasStale";
   readonly status: Condition["status"];
   readonly reason: string;
   readonly message: string;

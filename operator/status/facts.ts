@@ -1,4 +1,5 @@
 import type { V1DeploymentCondition, V1Pod } from "@kubernetes/client-node";
+import type { AliasProblem } from "../plan/aliases.ts";
 import type { Observed } from "../plan/observed.ts";
 
 /** What status may look at: the facts of planning, and what explains them. */
@@ -7,6 +8,8 @@ export interface Facts extends Observed {
   readonly pods: ReadonlyMap<string, readonly V1Pod[]>;
   /** Conditions of the Deployments by revision. */
   readonly deploymentConditions: ReadonlyMap<string, readonly V1DeploymentCondition[]>;
+  /** Why aliases could not be asked for again; what they named before goes on counting. */
+  readonly stale?: readonly AliasProblem[];
   /** Where a cloud's load balancer exposes the front Service. */
   readonly loadBalancer: { readonly host: string; readonly port?: number | undefined } | undefined;
 }

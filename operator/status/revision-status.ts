@@ -6,7 +6,7 @@ import type { PodFailure } from "./pod-failure.ts";
 
 /** One revision as it stands: what it should do, what it does, and why not. */
 export function revisionStatus(revision: PlannedRevision, plan: Plan, facts: Facts): RevisionStatus {
-  const { id, version, source, image, desiredWeight, appliedWeight } = revision;
+  const { id, version, source, artifact, image, desiredWeight, appliedWeight } = revision;
   const { wanted, ready } = facts.revisions.get(id) ?? { wanted: revision.floor, ready: 0 };
   const failure = ready >= wanted ? undefined : revisionFailure(id, facts);
   const verified = verifiedWeight(revision, plan);
@@ -16,6 +16,7 @@ export function revisionStatus(revision: PlannedRevision, plan: Plan, facts: Fac
     state: stateOf(revision, plan, ready, wanted, failure),
     ...(failure && { reason: failure.reason, message: failure.message }),
     uri: source.uri,
+    ...(artifact !== undefined && { artifact }),
     image,
     replicas: wanted,
     readyReplicas: ready,

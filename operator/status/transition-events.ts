@@ -21,7 +21,7 @@ function revisionEvents(before: RevisionStatus | undefined, after: RevisionStatu
   const { revision, reason, message, state } = after;
   const events: TransitionEvent[] = [];
   if (before === undefined)
-    events.push({ type: "Normal", reason: "RevisionCreated", message: `${revision} is made from ${after.uri}` });
+    events.push({ type: "Normal", reason: "RevisionCreated", message: `${revision} is made from ${madeFrom(after)}` });
   const isRoutine = reason === undefined || reason === "Starting" || reason === "NotReady";
   if (!isRoutine && (before?.reason !== reason || before.message !== message))
     events.push({ type: "Warning", reason, message: `${revision}: ${message}` });
@@ -35,6 +35,10 @@ function revisionEvents(before: RevisionStatus | undefined, after: RevisionStatu
       message: `${revision} takes no new requests and goes soon`,
     });
   return events;
+}
+
+function madeFrom({ uri, artifact }: RevisionStatus): string {
+  return artifact === undefined ? `${uri}` : `${uri}, which is ${artifact} now`;
 }
 
 function goneEvents(before: ModelDeploymentStatus, after: ModelDeploymentStatus): TransitionEvent[] {
@@ -61,6 +65,9 @@ function conditionEvents(before: ModelDeploymentStatus, after: ModelDeploymentSt
   const stalled = find(after, "Stalled");
   if (stalled !== undefined && find(before, "Stalled")?.message !== stalled.message)
     events.push({ type: "Warning", reason: stalled.reason, message: stalled.message });
+  const stale = find(after, "AliasStale");
+  if (stale !== undefined && find(before, "AliasStale")?.message !== stale.message)
+    events.push({ type: "Warning", reason: stale.reason, message: stale.message });
   const ready = find(after, "Ready");
   if (ready?.status === "True" && find(before, "Ready")?.status !== "True")
     events.push({ type: "Normal", reason: "Ready", message: "this generation is fully live" });

@@ -31,6 +31,7 @@ const ZONES: readonly Zone[] = [
   { path: "operator/status", imports: ["operator/api", "operator/traffic", "operator/plan", CONTRACT], packages: PURE },
   { path: "operator/kube", imports: [] },
   { path: "operator/observability", imports: ["operator/kube"] },
+  { path: "operator/mlflow", imports: ["operator/kube", "operator/plan"] },
   {
     path: "operator/reconcile",
     imports: ["api", "traffic", "plan", "resources", "status", "kube"].map((folder) => `operator/${folder}`),

@@ -35,6 +35,7 @@ export interface TestCluster {
 interface OperatorSettings {
   readonly scaleDownDelaySeconds?: number;
   readonly leaderElection?: boolean;
+  readonly mlflowPollSeconds?: number;
   readonly onLeadershipLost?: (reason: string) => void;
 }
 
@@ -156,7 +157,7 @@ async function createNamespace(client: KubeTransport, stack: AsyncDisposableStac
 }
 
 async function operatorFor(kubeConfig: KubeConfig, namespace: string, settings: OperatorSettings): Promise<Operator> {
-  const { scaleDownDelaySeconds = 1, leaderElection = false, onLeadershipLost } = settings;
+  const { scaleDownDelaySeconds = 1, leaderElection = false, mlflowPollSeconds = 60, onLeadershipLost } = settings;
   const ignore = (): void => {};
   return startOperator({
     kubeConfig,
@@ -166,6 +167,8 @@ async function operatorFor(kubeConfig: KubeConfig, namespace: string, settings: 
       routerImage: "envoyproxy/envoy:test",
       scaleDownDelaySeconds,
       workers: 4,
+      mlflowHosts: ["127.0.0.1"],
+      mlflowPollSeconds,
       leaderElection: leaderElection ? { namespace } : undefined,
       identity: "test",
       bindAddress: "127.0.0.1",

@@ -1,11 +1,6 @@
-import { execFile, spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { readdir } from "node:fs/promises";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 
 import { expect } from "chai";
@@ -13,6 +8,7 @@ import { expect } from "chai";
 import { Fetching } from "../../runtime/support/fetching.ts";
 import { RuntimeProcess } from "../../runtime/support/runtime-process.ts";
 import { Scratch } from "../../runtime/support/scratch.ts";
+import { MlflowServer, quiet } from "./mlflow-server.ts";
 
 const run = promisify(execFile);
 
@@ -22,44 +18,20 @@ describe("A model in MLflow", function () {
   const python = process.env["MLFLOW_PYTHON"] ?? "";
   const scratch = new Scratch();
   const fetching = new Fetching(scratch, () => ({ MLFLOW_TRACKING_URI: url }));
-  const quiet = { PATH: process.env["PATH"] ?? "", MLFLOW_DISABLE_TELEMETRY: "true", DO_NOT_TRACK: "true" };
   let url = "";
-  let server: ChildProcess | undefined;
+  let server: MlflowServer | undefined;
   let logged: { run: string; loggedModel: string };
 
   before(async () => {
-    expect(python, "MLFLOW_PYTHON").to.match(/python/);
-    const port = await freePort();
-    url = `http://127.0.0.1:${port}`;
-    const store = ["--backend-store-uri", `sqlite:///${scratch.path("mlflow.db")}`];
-    const artifacts = ["--artifacts-destination", scratch.path("artifacts")];
-    const address = ["--host", "127.0.0.1", "--port", String(port), "--workers", "1"];
-    server = spawn(python, ["-m", "mlflow", "server", ...address, ...store, ...artifacts], {
-      env: quiet,
-      stdio: "ignore",
-      detached: true,
-    });
-    const isUp = (): Promise<boolean> =>
-      fetch(`${url}/health`).then(
-        ({ ok }) => ok,
-        () => false,
-      );
-    while (!(await isUp())) {
-      expect(server.exitCode, "mlflow server ended").to.equal(null);
-      await delay(200);
-    }
+    server = await MlflowServer.start(python, scratch);
+    url = server.url;
     const { stdout } = await run(python, [join(import.meta.dirname, "log_models.py"), url], {
       env: { ...quiet, HOME: scratch.path(".") },
     });
     logged = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as typeof logged;
   });
 
-  after(async () => {
-    if (server?.pid === undefined || server.exitCode !== null) return;
-    const ended = once(server, "exit");
-    process.kill(-server.pid, "SIGKILL"); // its workers too
-    await ended;
-  });
+  after(() => server?.close());
 
   it("is the same by version, alias, run and id", async () => {
     const { sha256, version, folder } = await fetching.fetched("models:/Loan/1");
@@ -141,11 +113,3 @@ describe("A model in MLflow", function () {
     expect(await fetching.refused("models:/Loan/1", config)).to.include({ reason: "InvalidConfiguration" });
   });
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -102,7 +104,7 @@ describe("pod addresses", () => {
   it("are never given twice while in use, and an address that was freed comes back last", () =>
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 400 }), (steps) => {
-        const addresses = new PodAddresses("127.77.9");
+        const addresses = new PodAddresses("127.77.9", () => new Set());
         const used: string[] = [];
         for (const take of steps) {
           if (take && used.length < 253) {
@@ -114,6 +116,18 @@ describe("pod addresses", () => {
         return true;
       }),
     ));
+
+  it("are none on which what a killed kubelet left behind still listens", async function () {
+    if (process.platform !== "linux") this.skip();
+    const orphan = createServer().listen(0, "127.78.9.2");
+    await once(orphan, "listening");
+    try {
+      const addresses = new PodAddresses("127.78.9");
+      expect(addresses.take()).to.equal("127.78.9.3");
+    } finally {
+      orphan.close();
+    }
+  });
 });
 
 describe("a quantity", () => {

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
 import type { ModelDeploymentStatus } from "../../../operator/api/status.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
+import type { AliasReference, AliasState } from "../../../operator/plan/aliases.ts";
 import { Cluster } from "../../../operator/reconcile/cluster.ts";
 import type { ReconcileResult } from "../../../operator/kube/controller.ts";
 import { Reconciler } from "../../../operator/reconcile/reconciler.ts";
@@ -22,6 +23,8 @@ class Stage {
   readonly client = new RecordingClient();
   readonly clock = new FakeClock();
   readonly events: string[] = [];
+  alias: AliasState = {};
+  followed: readonly AliasReference[] = [];
   lastResult: ReconcileResult = {};
   readonly #reconciler: Reconciler;
   #generation = 0;
@@ -30,6 +33,10 @@ class Stage {
     this.change(spec);
     this.#reconciler = new Reconciler({
       world: { observe: () => this.#observe() },
+      aliases: {
+        follow: (_object, references) => (this.followed = references),
+        stateOf: () => this.alias,
+      },
       cluster: new Cluster(this.client, () => {}),
       readRouters: async () => [],
       events: { record: (_about, { reason }) => this.events.push(reason) },
@@ -232,5 +239,80 @@ describe("Reconciler", () => {
     const { metadata, ...rest } = stage.object!;
     stage.client.put({ ...rest, metadata: { ...metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } });
     expect(await stage.reconcile()).to.deep.equal([]);
+  });
+
+  describe("of a version that follows an alias", () => {
+    const trackingUri = "https://mlflow.example.com";
+    const aliased = (more: Omit<ModelDeploymentSpec, "source"> = {}): ModelDeploymentSpec => ({
+      source: { uri: "models:/Loan@champion", mlflow: { trackingUri } },
+      ...more,
+    });
+    const uris = (stage: Stage): string[] =>
+      stage.deployments.map((key) => {
+        const text = JSON.stringify(stage.client.objects.get(key));
+        return /"MODEL_URI","value":"([^"]*)"/.exec(text)?.[1] ?? "";
+      });
+
+    it("writes nothing before the registry has answered", async () => {
+      const stage = new Stage(aliased());
+      expect(await stage.reconcile()).to.deep.equal([]);
+      expect(stage.followed).to.deep.equal([{ trackingUri, namespace: "credit", model: "Loan", alias: "champion" }]);
+    });
+
+    it("pins the version that the alias names, in the pods and in the status", async () => {
+      const stage = new Stage(aliased());
+      stage.alias = { version: "7" };
+      await stage.live();
+      expect(uris(stage)).to.deep.equal(["models:/Loan/7"]);
+      expect(stage.object?.status?.revisions?.[0]).to.include({
+        uri: "models:/Loan@champion",
+        artifact: "models:/Loan/7",
+      });
+    });
+
+    it("makes a new revision when the alias moves, and lets the old one drain", async () => {
+      const stage = new Stage(aliased());
+      stage.alias = { version: "7" };
+      await stage.live();
+      stage.alias = { version: "8" };
+      await stage.live();
+      expect(uris(stage)).to.have.members(["models:/Loan/7", "models:/Loan/8"]);
+      await stage.clock.advance(SETTINGS.scaleDownDelayMs);
+      await stage.reconcile();
+      expect(uris(stage)).to.deep.equal(["models:/Loan/8"]);
+    });
+
+    it("changes nothing that serves while the registry is away, also after a restart, and says that it is", async () => {
+      const stage = new Stage(aliased());
+      stage.alias = { version: "7" };
+      await stage.live();
+      await stage.reconcile();
+      stage.alias = {}; // a new process that has not been answered yet
+      expect(await stage.reconcile()).to.deep.equal([]);
+      stage.alias = { problem: { reason: "RegistryUnavailable", message: "connect ECONNREFUSED" } };
+      expect(await stage.reconcile()).to.deep.equal(["PATCH status of ModelDeployment/loan"]);
+      expect(stage.reason("AliasStale")).to.equal("RegistryUnavailable");
+      expect(stage.reason("Ready")).to.equal("Live");
+      expect(stage.events).to.include("RegistryUnavailable");
+      expect(await stage.reconcile()).to.deep.equal([]);
+      stage.alias = { version: "7" };
+      await stage.reconcile();
+      expect(stage.reason("AliasStale")).to.equal(undefined);
+    });
+
+    it("creates nothing and says why when the alias is not there", async () => {
+      const stage = new Stage(aliased());
+      stage.alias = { problem: { reason: "ArtifactNotFound", message: "no such alias" } };
+      expect(await stage.reconcile()).to.deep.equal(["PATCH status of ModelDeployment/loan"]);
+      expect(stage.reason("Stalled")).to.equal("ArtifactNotFound");
+    });
+
+    it("follows it no longer when the object is gone", async () => {
+      const stage = new Stage(aliased());
+      await stage.reconcile();
+      stage.client.objects.delete("ModelDeployment/loan");
+      await stage.reconcile();
+      expect(stage.followed).to.deep.equal([]);
+    });
   });
 });

@@ -86,6 +86,31 @@ export const invalidObjects: readonly InvalidObject[] = [
     field: "spec.source.uri",
   },
   {
+    title: "a model of MLflow without its server",
+    spec: { source: { uri: "models:/Loan/3" } },
+    field: "spec.source.mlflow",
+  },
+  {
+    title: "an MLflow server for another source",
+    spec: { source: { uri, mlflow: { trackingUri: "https://mlflow" } } },
+    field: "spec.source.mlflow",
+  },
+  {
+    title: "a model of MLflow by its stage",
+    spec: { source: { uri: "models:/Loan/Production", mlflow: { trackingUri: "https://mlflow" } } },
+    field: "spec.source.uri",
+  },
+  {
+    title: "a run of MLflow without a path",
+    spec: { source: { uri: `runs:/${"0".repeat(32)}`, mlflow: { trackingUri: "https://mlflow" } } },
+    field: "spec.source.uri",
+  },
+  {
+    title: "a password in an MLflow server's address",
+    spec: { source: { uri: "models:/Loan/3", mlflow: { trackingUri: "https://me:secret@mlflow" } } },
+    field: "spec.source.mlflow.trackingUri",
+  },
+  {
     title: "a password in the source",
     spec: { source: { uri: "https://me:secret@host/model.onnx" } },
     field: "spec.source.uri",
