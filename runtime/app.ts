@@ -57,9 +57,13 @@ interface Listening {
  * Listens at once, unless other processes of the pod serve already, and loads the model. Rejects, with the system's error,
  * only when it cannot listen.
  */
-export async function startRuntime(config: Config, logger: Logger, pod: Pod = alone(config)): Promise<Runtime> {
+export async function startRuntime(
+  config: Config,
+  logger: Logger,
+  pod: Pod = alone(config),
+  metrics = new RuntimeMetrics((own) => pod.shareMetrics(own)),
+): Promise<Runtime> {
   const state = new ServingState();
-  const metrics = new RuntimeMetrics((own) => pod.shareMetrics(own));
   const parts = { config, state, metrics, logger, pod };
   pod.onReadiness((othersReady) => state.setOthersReady(othersReady));
   let listening = pod.listensAtOnce ? await listen(parts) : undefined;

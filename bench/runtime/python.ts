@@ -1,22 +1,44 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** The interpreter of an environment with exactly these requirements, made below ~/.cache when it is asked for first. */
+/**
+ * The folder of programs of an environment with exactly these requirements, made below ~/.cache when it is asked for
+ * first. Rejects with what pip said when it cannot be made.
+ */
 export async function pythonWith(requirements: string): Promise<string> {
   const digest = createHash("sha256").update(readFileSync(requirements)).digest("hex").slice(0, 12);
-  const folder = join(homedir(), ".cache/slipway", `bench-${digest}`);
-  const python = join(folder, "bin/python");
+  const name = basename(dirname(requirements));
+  const folder = join(homedir(), ".cache/slipway", `bench-${name}-${digest}`);
+  const programs = join(folder, "bin");
   const complete = join(folder, "complete");
-  if (existsSync(complete)) return python;
+  if (existsSync(complete)) return programs;
+  console.log(`  making the Python environment of ${name}, once`);
   rmSync(folder, { recursive: true, force: true });
-  await run("python3.11", ["-m", "venv", folder]);
-  await run(python, ["-m", "pip", "install", "--quiet", "-r", requirements]);
-  await run("touch", [complete]);
-  return python;
+  await run(await usablePython(), ["-m", "venv", folder]);
+  await run(join(programs, "python"), [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    "-r",
+    requirements,
+  ]);
+  writeFileSync(complete, "");
+  return programs;
+}
+
+/** The pinned packages are those that Python 3.11 takes; newer ones mostly do. */
+async function usablePython(): Promise<string> {
+  for (const name of ["python3.11", "python3"]) {
+    const found = await run(name, ["-c", "import sys; assert sys.version_info >= (3, 11)"]).catch(() => undefined);
+    if (found) return name;
+  }
+  throw new Error("there is no Python 3.11 or newer: install one, with its venv module");
 }

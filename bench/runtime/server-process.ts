@@ -1,17 +1,20 @@
 import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { tmpdir } from "node:os";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 
 /** The servers' core, and ours. */
 const SERVER_CORE = "0";
 const LOAD_CORE = "1";
-
-/** As in the image, whose compiled code is part of it. */
-const compiled = join(tmpdir(), "slipway-bench-compiled");
+const READY_MS = 120_000;
+const STOP_MS = 15_000;
+const POLL_MS = 5;
+const OUTPUT_CHARACTERS = 4000;
+/** Of Linux everywhere. */
+const TICKS_PER_SECOND = 100;
 
 const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
@@ -19,70 +22,148 @@ const run = promisify(execFile);
 /** Puts this process, which makes the load, on a core of its own. */
 export const pinLoad = (): Promise<unknown> => run("taskset", ["-cp", LOAD_CORE, String(process.pid)]);
 
+/** Each server leads a group of processes, so that those that it starts end with it. */
+const groups = new Set<number>();
+process.on("exit", () => {
+  for (const group of groups) signal(group, "SIGKILL");
+});
+
+export interface Launch {
+  readonly command: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** From the project's folder. */
+  readonly folder?: string;
+  /** Where it was told to listen, or where its output says that it does. */
+  readonly port: number | RegExp;
+  /** What its output says when it is ready, or the path that then answers 200. */
+  readonly ready: RegExp | string;
+}
+
 /** A server on the servers' core. */
 export class ServerProcess {
-  readonly port: number;
   readonly #child: ChildProcess;
+  readonly #port: number | RegExp;
+  #output = "";
 
-  private constructor(child: ChildProcess, port: number) {
+  private constructor(child: ChildProcess, port: number | RegExp) {
     this.#child = child;
-    this.port = port;
+    this.#port = port;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        this.#output = (this.#output + text).slice(-OUTPUT_CHARACTERS);
+      });
+    }
   }
 
-  /** Resolves when the server's output says that it is ready; its port is the first number after "listening" or "port". */
-  static async start(
-    command: readonly string[],
-    env: Readonly<Record<string, string>>,
-    ready: RegExp,
-  ): Promise<ServerProcess> {
+  /** Resolves when the server is ready. Rejects with the end of its output when it never is. */
+  static async start({ command, env, folder = ".", port, ready }: Launch): Promise<ServerProcess> {
+    const { PATH = "", HOME = "" } = process.env;
     const child = spawn("taskset", ["-c", SERVER_CORE, ...command], {
-      cwd: root,
-      env: { PATH: process.env["PATH"] ?? "", ...env },
-      stdio: ["ignore", "pipe", "inherit"],
+      cwd: join(root, folder),
+      env: { PATH, HOME, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
     });
-    let port = Number.NaN;
-    for await (const line of createInterface({ input: child.stdout })) {
-      const found = /(?:listening |"port":)(\d+)/.exec(line)?.[1];
-      if (found !== undefined) port = Number(found);
-      if (ready.test(line)) {
-        child.stdout.resume();
-        return new ServerProcess(child, port);
-      }
+    if (child.pid !== undefined) groups.add(child.pid);
+    const server = new ServerProcess(child, port);
+    try {
+      await server.#until(ready);
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      const said = server.#output.slice(-1000);
+      throw new Error(`${command.join(" ")} ${(error as Error).message}: ${said}`, { cause: error });
     }
-    throw new Error(`${command.join(" ")} ended before it was ready`);
+    return server;
+  }
+
+  get port(): number {
+    return typeof this.#port === "number" ? this.#port : Number(this.said(this.#port));
+  }
+
+  /** What the latest output says in the first group of `pattern`. */
+  said(pattern: RegExp): string | undefined {
+    return pattern.exec(this.#output)?.[1];
+  }
+
+  /** Bytes of memory of the server and all that it started; what they share counts once. */
+  memory(): number {
+    return this.#members().reduce((bytes, { pid }) => bytes + proportionalBytes(pid), 0);
+  }
+
+  /** What the server and all that it started have used of the processor, in seconds. */
+  cpuSeconds(): number {
+    return (
+      this.#members().reduce((ticks, { stat }) => ticks + Number(stat[11]) + Number(stat[12]), 0) / TICKS_PER_SECOND
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const exited = once(this.#child, "exit");
-    this.#child.kill("SIGTERM"); // a clean end writes the compile cache
-    await exited;
+    const { pid } = this.#child;
+    if (pid === undefined) return;
+    if (!hasExited(this.#child)) {
+      const exited = once(this.#child, "exit");
+      this.#child.kill("SIGTERM"); // a clean end writes the compile cache
+      const patience = new AbortController();
+      await Promise.race([exited, delay(STOP_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
+      patience.abort();
+    }
+    signal(pid, "SIGKILL");
+    groups.delete(pid);
+  }
+
+  #members(): { readonly pid: string; readonly stat: readonly string[] }[] {
+    const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+    return processes
+      .map((pid) => ({ pid, stat: statOf(pid) }))
+      .filter(({ stat }) => Number(stat[2]) === this.#child.pid);
+  }
+
+  async #until(ready: RegExp | string): Promise<void> {
+    const deadline = AbortSignal.timeout(READY_MS);
+    const isReady = typeof ready === "string" ? () => answers(this.port, ready) : () => ready.test(this.#output);
+    while (!(await isReady())) {
+      if (hasExited(this.#child)) throw new Error("ended before it was ready");
+      if (deadline.aborted) throw new Error(`was not ready after ${READY_MS / 1000} s`);
+      await delay(POLL_MS);
+    }
   }
 }
 
-/** Our runtime with this model. */
-export const startRuntime = (model: string, env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> =>
-  ServerProcess.start(
-    [process.execPath, "runtime/main.ts"],
-    { MODEL_URI: model, PORT: "0", HOST: "127.0.0.1", DRAIN_SECONDS: "0", NODE_COMPILE_CACHE: compiled, ...env },
-    /"msg":"ready"/,
-  );
-
-/** A server of bench/runtime/servers. */
-export const startServer = (name: string, ...args: string[]): Promise<ServerProcess> =>
-  ServerProcess.start([process.execPath, `bench/runtime/servers/${name}.ts`, ...args], {}, /^listening/);
-
-/** Runs a second of the model alone, on the servers' core. */
-export async function rawRuns(model: string, seconds: number): Promise<number> {
-  const script = join(root, "bench/runtime/servers/raw-run.ts");
-  const { stdout } = await run("taskset", ["-c", SERVER_CORE, process.execPath, script, model, String(seconds)], {
-    cwd: root,
-  });
-  return Number(/^runs (\S+)/m.exec(stdout)?.[1]);
+/** What a program prints that ends by itself, on the servers' core. */
+export async function outputOf(...command: string[]): Promise<string> {
+  const { stdout } = await run("taskset", ["-c", SERVER_CORE, ...command], { cwd: root });
+  return stdout;
 }
 
-/** Milliseconds from the start of a process on the servers' core to its end. */
-export async function lifetime(...args: string[]): Promise<number> {
-  const began = performance.now();
-  await run("taskset", ["-c", SERVER_CORE, process.execPath, ...args], { cwd: root });
-  return performance.now() - began;
+const hasExited = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
+
+async function answers(port: number, path: string): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined); // nobody listens yet
+  await response?.arrayBuffer();
+  return response?.ok ?? false;
+}
+
+function signal(group: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-group, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** The fields of proc_pid_stat(5) from the third, the state, on. */
+const statOf = (pid: string): string[] => readProcess(pid, "stat").split(") ").at(-1)?.split(" ") ?? [];
+
+function proportionalBytes(pid: string): number {
+  return Number(/^Pss:\s+(\d+) kB/m.exec(readProcess(pid, "smaps_rollup"))?.[1] ?? 0) * 1024;
+}
+
+/** Empty when the process has just ended. */
+function readProcess(pid: string, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
+    throw error;
+  }
 }

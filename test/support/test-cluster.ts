@@ -1,13 +1,11 @@
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
-import { parseAllDocuments } from "yaml";
 import { pino } from "pino";
 import { startApiServer } from "../../local/api-server/server.ts";
 import { ClusterClient } from "../../local/cluster/client.ts";
 import { startControllers } from "../../local/controllers/controllers.ts";
-import { serverSideApply } from "../../operator/kube/apply.ts";
 import { systemClock } from "../../operator/kube/clock.ts";
 import { isNotFound } from "../../operator/kube/errors.ts";
 import { collectionPath } from "../../operator/kube/objects.ts";
@@ -15,8 +13,8 @@ import type { KubeObject, ResourceType } from "../../operator/kube/objects.ts";
 import { KubeTransport } from "../../operator/kube/transport.ts";
 import { startOperator } from "../../operator/operator.ts";
 import type { Operator } from "../../operator/operator.ts";
-import { modelDeployments } from "../../operator/reconcile/resource-types.ts";
 import { eventually } from "./eventually.ts";
+import { installCrds } from "./install-crds.ts";
 import { startInstantKubelet } from "./instant-kubelet.ts";
 import { startLocalKubelet } from "./local-kubelet.ts";
 import { startControlPlane } from "./real-control-plane.ts";
@@ -118,23 +116,6 @@ async function startPods(
     const kubelet = await startInstantKubelet({ client: await connect(kubeconfig, stack), logger: silent });
     stack.defer(() => kubelet.close());
   }
-}
-
-async function installCrds(client: KubeTransport): Promise<void> {
-  for (const file of await readdir("crds")) {
-    const text = await readFile(join("crds", file), "utf8");
-    for (const document of parseAllDocuments(text)) {
-      const crds: ResourceType = {
-        group: "apiextensions.k8s.io",
-        version: "v1",
-        plural: "customresourcedefinitions",
-        kind: "CustomResourceDefinition",
-        namespaced: false,
-      };
-      await serverSideApply(client, crds, document.toJS() as KubeObject, { fieldManager: "slipway-test", force: true });
-    }
-  }
-  await eventually(() => client.request("GET", collectionPath(modelDeployments)), 10_000);
 }
 
 async function createNamespace(client: KubeTransport, stack: AsyncDisposableStack): Promise<string> {

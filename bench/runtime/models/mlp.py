@@ -1,4 +1,4 @@
-"""Writes mlp.onnx, beside itself: `python make.py`, with the packages of examples/loan/requirements.txt.
+"""Writes mlp.onnx, beside itself: `python mlp.py`, with the packages of examples/loan/requirements.txt.
 
 A million parameters in less than a kilobyte: ONNX Runtime computes the weights, once, while it loads the graph.
 """

@@ -1,0 +1,203 @@
+import type { V1Deployment, V2HorizontalPodAutoscaler } from "@kubernetes/client-node";
+import { serverSideApply } from "../../operator/kube/apply.ts";
+import { systemClock } from "../../operator/kube/clock.ts";
+import { Informer } from "../../operator/kube/informer.ts";
+import { collectionPath, objectPath } from "../../operator/kube/objects.ts";
+import type { KubeObject, ResourceType } from "../../operator/kube/objects.ts";
+import type { KubeClient } from "../../operator/kube/transport.ts";
+import { childTypes, modelDeployments } from "../../operator/reconcile/resource-types.ts";
+import type { ModelDeploymentStatus } from "../../operator/api/status.ts";
+
+type ModelDeployment = KubeObject & { status?: ModelDeploymentStatus };
+type Deployment = V1Deployment & KubeObject;
+type Autoscaler = V2HorizontalPodAutoscaler & KubeObject;
+
+/** Creations at once: more than one client of a busy cluster makes. */
+const PARALLEL = 16;
+/** Kinds of children that one version under an HPA has: two Services among them. */
+const CHILDREN = 5;
+
+const namespaces: ResourceType = {
+  group: "",
+  version: "v1",
+  plural: "namespaces",
+  kind: "Namespace",
+  namespaced: false,
+};
+
+/** When something was first seen, in ms on performance.now()'s clock. */
+interface Seen {
+  /** All children of the object exist. */
+  children?: number;
+  /** Its Deployment has the pods that it asks for. */
+  pods?: number;
+  /** The object is Ready. */
+  ready?: number;
+}
+
+/** How long it took, in seconds from the first creation, until the last object had this. */
+export interface Wave {
+  readonly children: number;
+  readonly pods: number;
+  readonly ready: number;
+  /** From an object's pods to its being Ready, in ms. */
+  readonly lagMs: readonly number[];
+}
+
+export interface FleetOptions {
+  readonly client: KubeClient;
+  readonly namespace: string;
+  /** Where nobody runs pods, Deployments are told that they have what they ask for. */
+  readonly playsController: boolean;
+}
+
+/** Many ModelDeployments with an HPA each, and when what of them was seen. */
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #informers: readonly Informer<KubeObject>[];
+  readonly #children = new Map<string, Set<string>>();
+  readonly #seen = new Map<string, Seen>();
+  readonly #waiting = new Set<() => void>();
+  #awaited: { prefix: string; maxReplicas: number; resolve: (at: number) => void } | undefined;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    const { client, namespace } = options;
+    const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+    const informers = [modelDeployments, ...childTypes].map(
+      (type) => new Informer<KubeObject>({ client, type, namespaces: [namespace], clock: systemClock, log: quiet }),
+    );
+    for (const informer of informers)
+      informer.onChange((_key, _old, current) => {
+        if (current !== undefined) this.#see(current);
+      });
+    this.#informers = informers;
+  }
+
+  async start(): Promise<void> {
+    const { client, namespace } = this.#options;
+    const body = { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } };
+    await client.request("POST", collectionPath(namespaces), { body });
+    for (const informer of this.#informers) informer.start();
+    await Promise.all(this.#informers.map((informer) => informer.synced()));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#informers.map((informer) => informer.stop()));
+    const { client, namespace } = this.#options;
+    await client.request("DELETE", objectPath(namespaces, { namespace: "", name: namespace }));
+  }
+
+  /** Creates them and waits until `holds` of each; the seconds from the first creation to the last of these. */
+  async create(names: readonly string[], report: (text: string) => void): Promise<Wave> {
+    const began = performance.now();
+    await inParallel(names, (name) => this.apply(name, 3));
+    report(`${names.length} created in ${seconds(performance.now() - began)} s`);
+    await this.#until(names, "children");
+    report(`all children after ${seconds(performance.now() - began)} s`);
+    await this.#until(names, "ready");
+    report(`all Ready after ${seconds(performance.now() - began)} s`);
+    const last = (what: keyof Seen): number =>
+      (Math.max(...names.map((name) => this.#seen.get(name)?.[what] ?? Number.NaN)) - began) / 1000;
+    const lagMs = names.map((name) => {
+      const { ready = 0, pods = 0 } = this.#seen.get(name) ?? {};
+      return ready - pods;
+    });
+    return { children: last("children"), pods: last("pods"), ready: last("ready"), lagMs };
+  }
+
+  async apply(name: string, maxReplicas: number): Promise<void> {
+    const { client, namespace } = this.#options;
+    const object = {
+      apiVersion: "serving.slipway.dev/v1alpha1",
+      kind: "ModelDeployment",
+      metadata: { name, namespace },
+      spec: {
+        source: { uri: "s3://models/loan/1/" },
+        serving: { autoscaling: { minReplicas: 1, maxReplicas, targetCPUUtilizationPercentage: 70 } },
+      },
+    };
+    await serverSideApply(client, modelDeployments, object, { fieldManager: "bench", force: true });
+  }
+
+  /** Milliseconds from a change of the object's spec to the change of its HPA, as a watch sees it. */
+  async change(name: string, maxReplicas: number): Promise<number> {
+    const changed = Promise.withResolvers<number>();
+    this.#awaited = { prefix: `${name}-v1-`, maxReplicas, resolve: changed.resolve };
+    const began = performance.now();
+    await this.apply(name, maxReplicas);
+    return (await changed.promise) - began;
+  }
+
+  #see(object: KubeObject): void {
+    if (object.kind === "ModelDeployment") {
+      const { status, metadata } = object as ModelDeployment;
+      const isReady = status?.conditions?.some((each) => each.type === "Ready" && each.status === "True");
+      if (isReady) this.#mark(metadata.name, "ready");
+      return;
+    }
+    const owner = object.metadata.ownerReferences?.[0]?.name;
+    if (owner === undefined) return;
+    const children = this.#children.getOrInsertComputed(owner, () => new Set());
+    children.add(`${object.kind}/${object.metadata.name}`);
+    if (children.size === CHILDREN) this.#mark(owner, "children");
+    if (object.kind === "Deployment") this.#seeDeployment(object as Deployment, owner);
+    if (object.kind === "HorizontalPodAutoscaler") this.#seeAutoscaler(object as Autoscaler);
+  }
+
+  #seeAutoscaler({ metadata, spec }: Autoscaler): void {
+    const awaited = this.#awaited;
+    if (awaited === undefined || !metadata.name.startsWith(awaited.prefix)) return;
+    if (spec?.maxReplicas === awaited.maxReplicas) awaited.resolve(performance.now());
+  }
+
+  #seeDeployment({ metadata, spec, status }: Deployment, owner: string): void {
+    const wanted = spec?.replicas ?? 1;
+    if ((status?.readyReplicas ?? 0) >= wanted) this.#mark(owner, "pods");
+    else if (this.#options.playsController) void this.#givePods(metadata, wanted);
+  }
+
+  async #givePods({ name, namespace = "", generation = 1 }: KubeObject["metadata"], replicas: number): Promise<void> {
+    const [deployments] = childTypes.filter(({ kind }) => kind === "Deployment");
+    if (deployments === undefined) throw new Error("Deployments are no children any more");
+    const counts = { replicas, readyReplicas: replicas, availableReplicas: replicas, updatedReplicas: replicas };
+    await this.#options.client.request("PATCH", objectPath(deployments, { namespace, name }, "status"), {
+      contentType: "application/merge-patch+json",
+      body: { status: { observedGeneration: generation, ...counts } },
+    });
+  }
+
+  #mark(name: string, what: keyof Seen): void {
+    const seen = this.#seen.getOrInsertComputed(name, () => ({}));
+    if (seen[what] !== undefined) return;
+    seen[what] = performance.now();
+    for (const wake of this.#waiting) wake();
+  }
+
+  async #until(names: readonly string[], what: keyof Seen): Promise<void> {
+    let next = 0;
+    const isDone = (): boolean => {
+      while (next < names.length && this.#seen.get(names[next] ?? "")?.[what] !== undefined) next += 1;
+      return next === names.length;
+    };
+    if (isDone()) return;
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        if (!isDone()) return;
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+    });
+  }
+}
+
+const seconds = (ms: number): string => (ms / 1000).toFixed(1);
+
+async function inParallel(names: readonly string[], work: (name: string) => Promise<void>): Promise<void> {
+  const queue = names.values();
+  const lane = async (): Promise<void> => {
+    for (const name of queue) await work(name);
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, lane));
+}

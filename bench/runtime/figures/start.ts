@@ -1,0 +1,33 @@
+import { ratio } from "../plan.ts";
+import type { Figure, Plan } from "../plan.ts";
+import { outputOf } from "../server-process.ts";
+import { startRuntime } from "../servers.ts";
+import { LOAN } from "../workloads.ts";
+
+export const START_FIGURE: Figure = {
+  id: "start",
+  name: "start to ready with the loan model, against node -e ''",
+  goal: { atMost: 2.5 },
+  seconds: ({ rounds }) => rounds + 2,
+  measure: againstBareNode,
+};
+
+async function againstBareNode(plan: Plan): Promise<number> {
+  return await ratio(
+    plan,
+    { name: "ours, start to ready in ms", measure: startToReady },
+    { name: "node -e '', in ms", measure: bareNode },
+  );
+}
+
+async function startToReady(): Promise<number> {
+  const began = performance.now();
+  await using _ = await startRuntime(LOAN);
+  return performance.now() - began;
+}
+
+async function bareNode(): Promise<number> {
+  const began = performance.now();
+  await outputOf(process.execPath, "-e", "");
+  return performance.now() - began;
+}
