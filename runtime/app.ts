@@ -13,7 +13,7 @@ import { hotEndpoint } from "./http/hot-endpoint.ts";
 import { inferProtocol, isInferPath } from "./http/infer.ts";
 import { invocationsProtocol, isV1PredictPath, predictProtocol, v1Protocol } from "./http/predict.ts";
 import { HttpServer } from "./http/server.ts";
-import type { Router } from "./http/server.ts";
+import type { Routes } from "./http/server.ts";
 import { startWorkerPipeline } from "./execution/worker-pipeline.ts";
 import { openModel } from "./model/model.ts";
 import type { Model, ModelLocation } from "./model/model.ts";
@@ -42,7 +42,8 @@ export interface Runtime {
 export async function startRuntime(config: Config, logger: Logger): Promise<Runtime> {
   const state = new ServingState();
   const metrics = new RuntimeMetrics();
-  const server = new HttpServer(router(config, state, metrics, logger), state, config);
+  const bodies = new BodyBudget(config.maxBodyBytes);
+  const server = new HttpServer(routes(config, state, metrics, logger, bodies), bodies, state, config);
   const port = await server.listen(config.port, config.host);
   logger.info({ port, host: config.host ?? "::" }, "listening");
   const grpc = await listenForGrpc(config, state, metrics, logger).catch(async (error: unknown) => {
@@ -91,23 +92,30 @@ async function listenForGrpc(
   return grpc;
 }
 
-function router(config: Config, state: ServingState, metrics: RuntimeMetrics, logger: Logger): Router {
-  const options = { state, metrics, logger, bodies: new BodyBudget(config.maxBodyBytes), maxInFlight: config.maxQueue };
+function routes(
+  config: Config,
+  state: ServingState,
+  metrics: RuntimeMetrics,
+  logger: Logger,
+  bodies: BodyBudget,
+): Routes {
+  const options = { state, metrics, logger, maxInFlight: config.maxQueue };
   const ids = new PredictionIds(config.feedbackKey, config.feedbackMaxAgeSeconds * 1000);
   const quality = new Quality(config.feedbackWindow, metrics.registry);
-  const feedback = feedbackEndpoint({ ids, quality, logger, bodies: options.bodies, now: Date.now });
+  const feedback = feedbackEndpoint({ ids, quality, logger, bodies, now: Date.now });
   const predict = hotEndpoint(predictProtocol(metrics, ids), options);
   const invocations = hotEndpoint(invocationsProtocol(metrics), options);
   const v1 = hotEndpoint(v1Protocol(metrics), options);
   const infer = hotEndpoint(inferProtocol(metrics), options);
   const cold = endpoints(state, metrics, logger);
-  return (path) => {
-    if (path === "/predict") return (request, response) => void predict(request, response);
-    if (isInferPath(path)) return (request, response) => void infer(request, response);
-    if (path === "/feedback") return (request, response) => void feedback(request, response);
-    if (isV1PredictPath(path)) return (request, response) => void v1(request, response);
-    if (path === "/invocations") return (request, response) => void invocations(request, response);
-    return cold;
+  return {
+    hot: (path) => {
+      if (path === "/predict") return predict;
+      if (isInferPath(path)) return infer;
+      if (isV1PredictPath(path)) return v1;
+      return path === "/invocations" ? invocations : undefined;
+    },
+    cold: (path) => (path === "/feedback" ? (request, response) => void feedback(request, response) : cold),
   };
 }
 
