@@ -12,7 +12,7 @@ import { hotEndpoint } from "./http/hot-endpoint.ts";
 import { inferProtocol, isInferPath } from "./http/infer.ts";
 import { invocationsProtocol, isV1PredictPath, predictProtocol, v1Protocol } from "./http/predict.ts";
 import { HttpServer } from "./http/server.ts";
-import type { Router } from "./http/server.ts";
+import type { Routes } from "./http/server.ts";
 import { startWorkerPipeline } from "./execution/worker-pipeline.ts";
 import { openModel } from "./model/model.ts";
 import type { Model, ModelLocation } from "./model/model.ts";
@@ -104,7 +104,8 @@ export async function startRuntime(
 
 async function listen(parts: Parts): Promise<Listening> {
   const { config, state, logger } = parts;
-  const server = new HttpServer(router(parts), state, config);
+  const bodies = new BodyBudget(config.maxBodyBytes);
+  const server = new HttpServer(routes(parts, bodies), bodies, state, config);
   const port = await server.listen(config.port, config.host);
   logger.info({ port, host: config.host ?? "::" }, "listening");
   const grpc = await listenForGrpc(parts).catch(async (error: unknown) => {
@@ -129,23 +130,24 @@ async function listenForGrpc({ config, state, metrics, logger }: Parts): Promise
   return grpc;
 }
 
-function router({ config, state, metrics, logger, pod }: Parts): Router {
-  const options = { state, metrics, logger, bodies: new BodyBudget(config.maxBodyBytes), maxInFlight: config.maxQueue };
+function routes({ config, state, metrics, logger, pod }: Parts, bodies: BodyBudget): Routes {
+  const options = { state, metrics, logger, maxInFlight: config.maxQueue };
   const ids = new PredictionIds(config.feedbackKey, config.feedbackMaxAgeSeconds * 1000);
   const { countFeedback } = pod;
-  const feedback = feedbackEndpoint({ ids, countFeedback, logger, bodies: options.bodies, now: Date.now });
+  const feedback = feedbackEndpoint({ ids, countFeedback, logger, bodies, now: Date.now });
   const predict = hotEndpoint(predictProtocol(metrics, ids), options);
   const invocations = hotEndpoint(invocationsProtocol(metrics), options);
   const v1 = hotEndpoint(v1Protocol(metrics), options);
   const infer = hotEndpoint(inferProtocol(metrics), options);
   const cold = endpoints(state, metrics, logger);
-  return (path) => {
-    if (path === "/predict") return (request, response) => void predict(request, response);
-    if (isInferPath(path)) return (request, response) => void infer(request, response);
-    if (path === "/feedback") return (request, response) => void feedback(request, response);
-    if (isV1PredictPath(path)) return (request, response) => void v1(request, response);
-    if (path === "/invocations") return (request, response) => void invocations(request, response);
-    return cold;
+  return {
+    hot: (path) => {
+      if (path === "/predict") return predict;
+      if (isInferPath(path)) return infer;
+      if (isV1PredictPath(path)) return v1;
+      return path === "/invocations" ? invocations : undefined;
+    },
+    cold: (path) => (path === "/feedback" ? (request, response) => void feedback(request, response) : cold),
   };
 }
 

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { gunzip, inflate } from "node:zlib";
 import type { ZlibOptions } from "node:zlib";
@@ -42,7 +42,7 @@ const DECODERS: ReadonlyMap<string, (body: Buffer, options: ZlibOptions) => Prom
 export const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
 /** Throws a RequestError (415) for a body that says of itself that it is something else than what is `accepted`. */
-export function requireContent({ headers }: IncomingMessage, accepted: readonly RegExp[], advice: string): void {
+export function requireContent(headers: IncomingHttpHeaders, accepted: readonly RegExp[], advice: string): void {
   const type = headers["content-type"];
   if (type !== undefined && !accepted.some((pattern) => pattern.test(type))) {
     throw new RequestError(415, `the content type is ${type.slice(0, 100)}: ${advice}`);

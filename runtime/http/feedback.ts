@@ -50,7 +50,7 @@ export function feedbackEndpoint(
     if (request.method !== "POST") {
       throw new RequestError(405, `${request.method} is not supported here: use POST`, { headers: { allow: "POST" } });
     }
-    requireContent(request, [JSON_TYPE], 'send JSON with "content-type: application/json"');
+    requireContent(request.headers, [JSON_TYPE], 'send JSON with "content-type: application/json"');
     const parsed = BODY.safeParse(parseJson(await readBody(request, bodies)));
     if (!parsed.success) throw new RequestError(422, parsed.error.issues[0]?.message ?? "no feedback");
     const feedback = parsed.data.map(({ request_id: id, truth }) => ({ id, record: ids.read(id, now()), truth }));

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 
 import type { Logger } from "pino";
 
@@ -7,36 +7,51 @@ import type { Caller } from "../batching/micro-batcher.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
-import { readBody } from "./body.ts";
-import type { BodyBudget } from "./body.ts";
 import { ClientGoneError, RequestError, answerable, busy } from "./request-error.ts";
 import { requestId } from "./request-id.ts";
-import { sendBinary, sendJson } from "./respond.ts";
 
-/** The JSON text of an answer, and what follows it or what else its request is called. */
-export type Answer = string | BinaryAnswer | NamedAnswer;
-
-interface BinaryAnswer {
-  readonly json: string;
-  readonly raw: readonly Uint8Array[];
+/** A request on the hot path, whichever way it came. */
+export interface HotRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  /** When its head was here, on the clock of `performance.now()`. */
+  readonly began: number;
+  /** Whether nobody waits for the answer any more. */
+  readonly isGone: () => boolean;
 }
 
-/** An answer that carries another request id than the one that its request was given. */
-interface NamedAnswer {
+export interface HotResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
   readonly json: string;
-  readonly requestId: string;
+  /** Bytes that follow the JSON. */
+  readonly raw?: readonly Uint8Array[];
+}
+
+/** Answers everything itself and never rejects; undefined when nobody waits for the answer any more. */
+export type HotEndpoint = (
+  request: HotRequest,
+  body: Buffer | (() => Promise<Buffer>),
+) => Promise<HotResponse | undefined>;
+
+/** The JSON text of an answer, what follows it, and what its request is called if not as it was. */
+export interface Answer {
+  readonly json: string;
+  readonly raw?: readonly Uint8Array[];
+  readonly requestId?: string;
 }
 
 export interface Context {
   readonly requestId: string;
-  readonly request: IncomingMessage;
+  readonly request: HotRequest;
   readonly caller: Caller;
 }
 
 /** A protocol on the hot path: what differs between /predict, v2 infer and others. */
 export interface HotProtocol {
   /** Throws a RequestError (415) when the headers announce a body that is not for this protocol. */
-  requireContent(request: IncomingMessage): void;
+  requireContent(headers: IncomingHttpHeaders): void;
   /** Throws a RequestError for a request that cannot be answered. */
   answer(model: ServedModel, body: Buffer, context: Context): Promise<Answer>;
   errorJson(error: RequestError, requestId: string): string;
@@ -46,72 +61,56 @@ export interface HotEndpointOptions {
   readonly state: ServingState;
   readonly metrics: RuntimeMetrics;
   readonly logger: Logger;
-  readonly bodies: BodyBudget;
   /** Requests beyond this many in flight are refused. */
   readonly maxInFlight: number;
 }
 
-/** Admission, body, errors and bookkeeping of one protocol. The handler answers everything itself and never rejects. */
-export function hotEndpoint(
-  protocol: HotProtocol,
-  options: HotEndpointOptions,
-): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const { state, metrics, logger, bodies, maxInFlight } = options;
+/** Admission, errors and bookkeeping of one protocol. */
+export function hotEndpoint(protocol: HotProtocol, options: HotEndpointOptions): HotEndpoint {
+  const { state, metrics, logger, maxInFlight } = options;
   const logsRequests = logger.isLevelEnabled("debug");
 
-  const handle = async (
-    request: IncomingMessage,
-    response: ServerResponse,
-    { id, began }: { id: string; began: number },
-  ): Promise<Answer> => {
-    if (request.method !== "POST") {
-      throw new RequestError(405, `${request.method} is not supported here: use POST`, { headers: { allow: "POST" } });
+  const handle = async (request: HotRequest, id: string, body: Buffer | (() => Promise<Buffer>)): Promise<Answer> => {
+    const { method, headers, isGone } = request;
+    if (method !== "POST") {
+      throw new RequestError(405, `${method} is not supported here: use POST`, { headers: { allow: "POST" } });
     }
     if (state.model === undefined) throw busy("the model is still loading", "not_ready");
     if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
-    const caller = { deadline: deadline(request, began), isGone: () => response.destroyed };
-    protocol.requireContent(request);
-    const body = await readBody(request, bodies);
-    return protocol.answer(state.model, body, { requestId: id, request, caller });
+    const caller = { deadline: deadline(request), isGone };
+    protocol.requireContent(headers);
+    const bytes = typeof body === "function" ? await body() : body;
+    return protocol.answer(state.model, bytes, { requestId: id, request, caller });
   };
 
-  return async (request, response) => {
-    const began = performance.now();
-    const id = requestId(request);
+  return async (request, body) => {
+    const { method, url, headers, began } = request;
+    const id = requestId(headers);
     let status = 200;
     metrics.inFlight += 1;
     try {
-      const answer = await handle(request, response, { id, began });
-      const headers = { "x-request-id": id };
-      if (typeof answer === "string") sendJson(response, status, answer, headers);
-      else if ("requestId" in answer) sendJson(response, status, answer.json, { "x-request-id": answer.requestId });
-      else sendBinary(response, answer, headers);
+      const { json, raw, requestId: given = id } = await handle(request, id, body);
       metrics.latency((performance.now() - began) / 1000);
+      return { status, headers: { "x-request-id": given }, json, ...(raw && { raw }) };
     } catch (thrown) {
-      if (thrown instanceof ClientGoneError || thrown instanceof CancelledError) {
-        response.destroy();
-        return;
-      }
+      if (thrown instanceof ClientGoneError || thrown instanceof CancelledError) return undefined;
       const error = answerable(thrown);
       status = error.status;
       if (error.reason === "internal") logger.error({ request_id: id, err: thrown }, "a prediction failed");
       metrics.error(error.reason);
-      // What remains of a refused body would be taken for the next request.
-      const unread = request.complete ? {} : { connection: "close" };
-      sendJson(response, status, protocol.errorJson(error, id), { ...unread, ...error.headers, "x-request-id": id });
-      request.resume();
+      return { status, headers: { ...error.headers, "x-request-id": id }, json: protocol.errorJson(error, id) };
     } finally {
       metrics.inFlight -= 1;
       if (logsRequests) {
         const ms = performance.now() - began;
-        logger.debug({ request_id: id, method: request.method, path: request.url, status, ms }, "request");
+        logger.debug({ request_id: id, method, path: url, status, ms }, "request");
       }
     }
   };
 }
 
 /** When the caller gives up waiting, on the clock of `began`; undefined when it did not say. */
-function deadline({ headers }: IncomingMessage, began: number): number | undefined {
+function deadline({ headers, began }: HotRequest): number | undefined {
   const asked = headers["x-request-timeout-ms"];
   if (asked === undefined) return undefined;
   if (typeof asked === "string" && /^[1-9]\d{0,8}$/.test(asked)) return began + Number(asked);

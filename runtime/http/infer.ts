@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 
 import type { Caller } from "../batching/micro-batcher.ts";
 import { BINARY_HEADER, readInferBody, writeOutputs } from "../protocol/infer-body.ts";
@@ -17,13 +17,13 @@ export const isInferPath = (path: string): boolean => PATH.test(path);
 /** POST /v2/models/{model}[/versions/{version}]/infer: tensors in, tensors out, in JSON or in binary form. */
 export function inferProtocol(metrics: RuntimeMetrics): HotProtocol {
   return {
-    requireContent(request) {
-      const accepted = request.headers[BINARY_HEADER] === undefined ? [JSON_TYPE] : [JSON_TYPE, OCTETS];
-      requireContent(request, accepted, 'send JSON with "content-type: application/json"');
+    requireContent(headers) {
+      const accepted = headers[BINARY_HEADER] === undefined ? [JSON_TYPE] : [JSON_TYPE, OCTETS];
+      requireContent(headers, accepted, 'send JSON with "content-type: application/json"');
     },
     async answer(served, body, { request, caller }) {
-      requirePath(served.identity, request.url ?? "", PATH);
-      const json = jsonLength(request, body);
+      requirePath(served.identity, request.url, PATH);
+      const json = jsonLength(request.headers, body);
       return infer(served, parseJson(body.subarray(0, json)), body.subarray(json), { metrics, caller });
     },
     errorJson: ({ message }) => JSON.stringify({ error: message }),
@@ -32,25 +32,25 @@ export function inferProtocol(metrics: RuntimeMetrics): HotProtocol {
 
 async function infer(
   served: ServedModel,
-  json: unknown,
+  document: unknown,
   binary: Buffer,
   { metrics, caller }: { metrics: RuntimeMetrics; caller: Caller },
 ): ReturnType<HotProtocol["answer"]> {
   const { identity } = served;
-  const asked = readInferBody(json, binary);
+  const asked = readInferBody(document, binary);
   const { outputs, raw } = writeOutputs(await served.infer(asked, metrics, caller), asked.isBinary);
-  const text = JSON.stringify({
+  const json = JSON.stringify({
     model_name: identity.name,
     model_version: identity.version,
     ...(asked.id !== undefined && { id: asked.id }),
     parameters: { model_variant: identity.variant },
     outputs,
   });
-  return raw.length === 0 ? text : { json: text, raw };
+  return raw.length === 0 ? { json } : { json, raw };
 }
 
 /** How many bytes of the body are JSON. */
-function jsonLength({ headers }: IncomingMessage, body: Buffer): number {
+function jsonLength(headers: IncomingHttpHeaders, body: Buffer): number {
   const header = headers[BINARY_HEADER];
   if (header === undefined) return body.length;
   const length = typeof header === "string" && /^\d{1,15}$/.test(header) ? Number(header) : Number.NaN;

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 
 import type { PredictionIds } from "../feedback/prediction-id.ts";
 import type { Prediction } from "../model/answer.ts";
@@ -62,7 +62,7 @@ export function v1Protocol(metrics: RuntimeMetrics): HotProtocol {
   return {
     ...protocol,
     async answer(served, body, context) {
-      requirePath(served.identity, context.request.url ?? "", V1_PATH);
+      requirePath(served.identity, context.request.url, V1_PATH);
       return protocol.answer(served, body, context);
     },
   };
@@ -75,8 +75,8 @@ function rowProtocol(
   ids?: PredictionIds,
 ): HotProtocol {
   return {
-    requireContent: (request) =>
-      requireContent(request, [JSON_TYPE, CSV_TYPE], 'send JSON with "content-type: application/json", or text/csv'),
+    requireContent: (headers) =>
+      requireContent(headers, [JSON_TYPE, CSV_TYPE], 'send JSON with "content-type: application/json", or text/csv'),
     async answer(served, body, { requestId, request, caller }) {
       const isCsv = CSV_TYPE.test(request.headers["content-type"] ?? "");
       const read = readRows(served, body, { isCsv, takesTensors: form === PLAIN });
@@ -84,7 +84,7 @@ function rowProtocol(
       if (!read.ok) throw new RequestError(status, "the input does not fit the model", { problems: read.problems });
       const predictions = await served.predict(read.job, caller);
       for (const { prediction } of predictions) metrics.prediction(prediction);
-      const id = ids ? selfDescribing(ids, requestId, request, served, predictions) : requestId;
+      const id = ids ? selfDescribing(ids, requestId, request.headers, served, predictions) : requestId;
       const json = JSON.stringify(form({ predictions, many: read.many, identity: served.identity, requestId: id }));
       return { json, requestId: id };
     },
@@ -96,7 +96,7 @@ function rowProtocol(
 function selfDescribing(
   ids: PredictionIds,
   requestId: string,
-  { headers }: IncomingMessage,
+  headers: IncomingHttpHeaders,
   { identity, model }: ServedModel,
   rows: readonly Prediction[],
 ): string {

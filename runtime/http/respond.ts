@@ -20,7 +20,8 @@ export function sendJson(
 /** Sends a v2 answer whose tensors follow its JSON in binary form. */
 export function sendBinary(
   response: ServerResponse,
-  { json, raw }: { readonly json: string; readonly raw: readonly Uint8Array[] },
+  json: string,
+  raw: readonly Uint8Array[],
   headers: Readonly<Record<string, string>>,
 ): void {
   const jsonBytes = Buffer.byteLength(json);
