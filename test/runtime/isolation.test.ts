@@ -58,7 +58,7 @@ for (const [where, environment] of [
         }),
         { numRuns: 40 },
       );
-      expect(await serving.text("/metrics")).to.match(/^ml_requests_in_flight 0$/m);
+      expect(await serving.text("/metrics")).to.match(/^ml_requests_in_flight\S* 0$/m);
     });
 
     async function ask({ protocol, indices }: Case): Promise<Outcome> {
