@@ -14,7 +14,7 @@ const HEAD = `POST /predict HTTP/1.1\r\nhost: model\r\ncontent-type: application
 describe("Clients that are slow", () => {
   const serving = new Serving(FILES, { CLIENT_TIMEOUT_SECONDS: "1" });
   const inFlight = async (): Promise<string | undefined> =>
-    /ml_requests_in_flight (\d+)/.exec(await serving.text("/metrics"))?.[1];
+    /ml_requests_in_flight\S* (\d+)/.exec(await serving.text("/metrics"))?.[1];
 
   for (const [title, start] of [
     ["dribble their headers", `${HEAD}x-slow: `],
