@@ -18,6 +18,7 @@ import { startWorkerPipeline } from "./execution/worker-pipeline.ts";
 import { openModel } from "./model/model.ts";
 import type { Model, ModelLocation } from "./model/model.ts";
 import { RuntimeMetrics } from "./observability/metrics.ts";
+import { openPredictionLog } from "./prediction-log/open-prediction-log.ts";
 import { ServedModel } from "./served-model.ts";
 import { ServingState } from "./serving-state.ts";
 import { fetchArtifact } from "./source/artifact.ts";
@@ -134,6 +135,7 @@ async function load(
     source: artifact.uri,
     sha256: artifact.sha256,
   };
+  const log = await openPredictionLog(config, { model, identity }, { logger, registry: metrics.registry });
   const served = new ServedModel(model, identity, new Date(), {
     maxRows: config.batchMaxSize,
     maxQueue: config.maxQueue,
@@ -141,6 +143,7 @@ async function load(
     maxDelay: config.batchMaxDelayMs,
     now: () => performance.now(),
     onRun: (rows) => metrics.batch(rows),
+    log,
   });
   const loadSeconds = (performance.now() - began) / 1000;
   metrics.serve(served, loadSeconds);

@@ -3,9 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
 
 import { CancelledError } from "../batching/micro-batcher.ts";
-import type { Caller } from "../batching/micro-batcher.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
-import type { ServedModel } from "../served-model.ts";
+import type { Asker, ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
 import { readBody } from "./body.ts";
 import type { BodyBudget } from "./body.ts";
@@ -30,11 +29,13 @@ interface NamedAnswer {
 export interface Context {
   readonly requestId: string;
   readonly request: IncomingMessage;
-  readonly caller: Caller;
+  readonly caller: Asker;
 }
 
 /** A protocol on the hot path: what differs between /predict, v2 infer and others. */
 export interface HotProtocol {
+  /** As the prediction log calls it. */
+  readonly name: string;
   /** Throws a RequestError (415) when the headers announce a body that is not for this protocol. */
   requireContent(request: IncomingMessage): void;
   /** Throws a RequestError for a request that cannot be answered. */
@@ -69,7 +70,14 @@ export function hotEndpoint(
     }
     if (state.model === undefined) throw busy("the model is still loading", "not_ready");
     if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
-    const caller = { deadline: deadline(request, began), isGone: () => response.destroyed };
+    const caller = {
+      deadline: deadline(request, began),
+      isGone: () => response.destroyed,
+      requestId: id,
+      protocol: protocol.name,
+      began,
+      header: (name: string) => request.headers[name],
+    };
     protocol.requireContent(request);
     const body = await readBody(request, bodies);
     return protocol.answer(state.model, body, { requestId: id, request, caller });
