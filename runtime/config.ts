@@ -97,7 +97,7 @@ const SETTINGS = {
   logPredictionsEventsPerRequest: integer(
     "LOG_PREDICTIONS_EVENTS_PER_REQUEST",
     1,
-    [1, 64],
+    [1, 128],
     "CloudEvents in a request to an https:// sink; more than 1 are sent as a batch, which not every receiver takes",
   ),
   logPredictionsMaxValues: integer(

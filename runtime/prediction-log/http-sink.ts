@@ -1,11 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { lookup } from "node:dns";
-import type { LookupFunction } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { Agent, request } from "undici";
 
-import { isLinkLocal } from "../source/link-local.ts";
+import { lookupAllowed } from "../source/link-local.ts";
 import type { Line, Sink, Written } from "./sink.ts";
 
 /** CloudEvents 1.0.2, "Size Limits": every intermediary forwards an event of this size. */
@@ -124,13 +122,3 @@ function waitBefore(attempt: number, error: unknown): number {
   const own = FIRST_WAIT_MS * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
   return Math.min(asked >= 0 ? Math.max(asked, own) : own, LONGEST_WAIT_MS);
 }
-
-/** A name may lead to a link-local address as well as an address itself. */
-const lookupAllowed: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, options, (error, found, family) => {
-    const addresses = typeof found === "string" ? [found] : (found ?? []).map(({ address }) => address);
-    const denied = addresses.find(isLinkLocal);
-    if (denied === undefined) callback(error, found, family);
-    else callback(new Error(`${hostname} is at ${denied}, a link-local address, to which no predictions are sent`), "");
-  });
-};

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 
 import type { Logger } from "pino";
 import { Counter } from "prom-client";
@@ -13,7 +13,9 @@ import { isSampled } from "./sampling.ts";
 import type { Sink } from "./sink.ts";
 
 /** Lines made in one go: more would delay the requests that come meanwhile. */
-const LINES_AT_ONCE = 64;
+const LINES_AT_ONCE = 128;
+/** How long a few lines wait for others: a write for each of them would cost more than they do. */
+const LINGER_MS = 20;
 const MAX_KEY = 256;
 /** How long what is queued may take to be written after the last request. */
 const FLUSH_MS = 5_000;
@@ -134,7 +136,8 @@ export class PredictionLog {
 
   async #drainQueue(): Promise<void> {
     while (this.#queue.length > 0) {
-      await nextTurn();
+      const isWorthIt = this.#queue.length >= LINES_AT_ONCE || this.#closed;
+      await (isWorthIt ? nextTurn() : delay(LINGER_MS));
       await this.#writeSome();
     }
     this.#drain = undefined;

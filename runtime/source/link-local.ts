@@ -1,4 +1,6 @@
+import { lookup } from "node:dns";
 import { BlockList, isIP } from "node:net";
+import type { LookupFunction } from "node:net";
 
 const LINK_LOCAL = new BlockList();
 LINK_LOCAL.addSubnet("169.254.0.0", 16, "ipv4");
@@ -11,3 +13,13 @@ export function isLinkLocal(hostname: string): boolean {
   const version = isIP(host);
   return version !== 0 && LINK_LOCAL.check(host, version === 4 ? "ipv4" : "ipv6");
 }
+
+/** For connections: refuses a name that leads to such an address. */
+export const lookupAllowed: LookupFunction = (hostname, options, callback) => {
+  lookup(hostname, options, (error, found, family) => {
+    const addresses = typeof found === "string" ? [found] : (found ?? []).map(({ address }) => address);
+    const denied = addresses.find(isLinkLocal);
+    if (denied === undefined) callback(error, found, family);
+    else callback(new Error(`${hostname} is at ${denied}, a link-local address, to which nothing is sent`), "");
+  });
+};
