@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { MAX_NAME_LENGTH, NAME_PATTERN, spec } from "./model-deployment.ts";
 import type { ModelDeploymentSpec, VersionSpec } from "./model-deployment.ts";
-import { RESERVED_VARIABLES } from "./serving.ts";
+import { RESERVED_VARIABLES, predictionLogProblems } from "./serving.ts";
 import type { EnvironmentVariable } from "./serving.ts";
 import { sourceProblems } from "./source.ts";
 
@@ -105,7 +105,7 @@ function specProblems(given: ModelDeploymentSpec): Problem[] {
 function servingProblems(field: string, serving: ModelDeploymentSpec["serving"]): Problem[] {
   if (serving === undefined) return [];
   const problems: Problem[] = [];
-  const { replicas, autoscaling, env = [] } = serving;
+  const { replicas, autoscaling, predictionLog, env = [] } = serving;
   if (replicas !== undefined && autoscaling !== undefined)
     problems.push({ field: `${field}.autoscaling`, message: "set replicas or autoscaling, not both" });
   if (autoscaling !== undefined && (autoscaling.minReplicas ?? 1) > autoscaling.maxReplicas)
@@ -113,6 +113,7 @@ function servingProblems(field: string, serving: ModelDeploymentSpec["serving"])
       field: `${field}.autoscaling.minReplicas`,
       message: "minReplicas must not be more than maxReplicas",
     });
+  if (predictionLog !== undefined) problems.push(...predictionLogProblems(`${field}.predictionLog`, predictionLog));
   if (namesRepeat(env)) problems.push({ field: `${field}.env`, message: "each name may stand once" });
   return [...problems, ...env.flatMap((variable, index) => variableProblems(`${field}.env[${index}]`, variable))];
 }

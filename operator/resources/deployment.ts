@@ -14,6 +14,7 @@ import type { Source } from "../api/source.ts";
 import type { PlannedRevision } from "../plan/plan-rollout.ts";
 import { childMetadata, selectorLabels } from "./metadata.ts";
 import { containerProbes } from "./probes.ts";
+import { servingEnvironment } from "./serving-environment.ts";
 import { canonicalQuantity } from "./quantity.ts";
 import { containerSecurity, podSecurity, spreadEvenly } from "./security.ts";
 
@@ -87,12 +88,12 @@ function container(md: ValidModelDeployment, revision: PlannedRevision): V1Conta
   };
 }
 
-/** The user's own variable comes before the Secret's of the same name: the API server takes each name once. */
+/** The user's own variable comes before ours of the same name: the API server takes each name once. */
 function environment(md: ValidModelDeployment, revision: PlannedRevision): V1EnvVar[] {
   const own = (revision.serving.env ?? []).map(passedOn);
   const given = new Set(own.map(({ name }) => name));
-  const fromSecret = credentials(revision.source).filter(({ name }) => !given.has(name));
-  return [...contractEnvironment(md, revision), ...fromSecret, ...own];
+  const ours = [...servingEnvironment(md, revision.serving), ...credentials(revision.source)];
+  return [...contractEnvironment(md, revision), ...ours.filter(({ name }) => !given.has(name)), ...own];
 }
 
 function contractEnvironment({ name }: ValidModelDeployment, { id, version, source }: PlannedRevision): V1EnvVar[] {

@@ -1,10 +1,17 @@
 import { readFileSync } from "node:fs";
-import type { KubernetesObject, V1Deployment, V1Service, V2HorizontalPodAutoscaler } from "@kubernetes/client-node";
+import type {
+  KubernetesObject,
+  V1Deployment,
+  V1EnvVar,
+  V1Service,
+  V2HorizontalPodAutoscaler,
+} from "@kubernetes/client-node";
 import { expect } from "chai";
 import { parse } from "yaml";
 import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
 import { planRollout } from "../../../operator/plan/plan-rollout.ts";
 import { desiredObjects } from "../../../operator/resources/desired-objects.ts";
+import { readConfig } from "../../../runtime/config.ts";
 import { expectGolden } from "../../support/operator/golden.ts";
 import { validModelDeployment } from "../../support/operator/model-deployment.ts";
 import { SETTINGS } from "../../support/operator/simulated-cluster.ts";
@@ -194,6 +201,60 @@ describe("desiredObjects", () => {
     );
     const region = spec?.template.spec?.containers[0]?.env?.filter(({ name }) => name === "AWS_REGION");
     expect(region).to.deep.equal([{ name: "AWS_REGION", value: "eu-central-1" }]);
+  });
+
+  const logged: ModelDeploymentSpec = {
+    source,
+    serving: {
+      batching: { maxSize: 32, maxDelay: "2s", maxQueue: 100 },
+      predictionLog: { sink: "https://events/?k=1", sample: 0.25, redact: ["a,b", "c"], secretRef: { name: "events" } },
+    },
+  };
+  const ofServing = /^(BATCH|MAX_QUEUE|LOG_PREDICTIONS)/;
+  const variablesOf = (spec: ModelDeploymentSpec): V1EnvVar[] => {
+    const [pods] = childrenOf(spec).filter(({ kind }) => kind === "Deployment") as V1Deployment[];
+    return pods?.spec?.template.spec?.containers[0]?.env ?? [];
+  };
+
+  it("tells the runtime of batches and of the prediction log, with the sticky header that names the user", () => {
+    const env = variablesOf({ ...logged, traffic: { sticky: { header: "X-User-Id" } } });
+    expect(env.filter(({ name }) => ofServing.test(name))).to.deep.equal([
+      { name: "BATCH_MAX_SIZE", value: "32" },
+      { name: "BATCH_MAX_DELAY_MS", value: "2000" },
+      { name: "MAX_QUEUE", value: "100" },
+      { name: "LOG_PREDICTIONS_SINK", value: "https://events/?k=1" },
+      { name: "LOG_PREDICTIONS_SAMPLE", value: "0.25" },
+      { name: "LOG_PREDICTIONS_REDACT", value: '["a,b","c"]' },
+      { name: "LOG_PREDICTIONS_KEY_HEADER", value: "X-User-Id" },
+      {
+        name: "LOG_PREDICTIONS_AUTHORIZATION",
+        valueFrom: { secretKeyRef: { name: "events", key: "LOG_PREDICTIONS_AUTHORIZATION", optional: true } },
+      },
+    ]);
+  });
+
+  it("says nothing to the runtime of what the user does not say, so that these fields changed no pods when they came", () => {
+    const env = variablesOf({ source, traffic: { sticky: { header: "X-User-Id" } } });
+    expect(env.filter(({ name }) => ofServing.test(name))).to.deep.equal([]);
+  });
+
+  it("lets the user's own variable go before a field", () => {
+    const env = [{ name: "BATCH_MAX_SIZE", value: "7" }];
+    const variables = variablesOf({ ...logged, serving: { ...logged.serving, env } });
+    expect(variables.filter(({ name }) => name === "BATCH_MAX_SIZE")).to.deep.equal(env);
+  });
+
+  it("configures the runtime with what the runtime takes", () => {
+    const env = variablesOf({ ...logged, traffic: { sticky: { header: "X-User-Id" } } });
+    const config = readConfig(Object.fromEntries(env.map(({ name, value = "" }) => [name, value])));
+    expect(config).to.deep.include({
+      batchMaxSize: 32,
+      batchMaxDelayMs: 2000,
+      maxQueue: 100,
+      logPredictionsSample: 0.25,
+      logPredictionsRedact: ["a,b", "c"],
+      logPredictionsKeyHeader: "X-User-Id",
+    });
   });
 
   it("lets the fields of one probe go before those of all", () => {

@@ -25,12 +25,11 @@ const lines = (count: number): Line[] =>
 describe("A prediction log of CloudEvents over HTTP", () => {
   let received: Received[] = [];
   let answer: (response: ServerResponse, attempt: number) => void = (response) => response.writeHead(202).end();
-  const server = new TestServer((request, response) => {
-    void text(request).then((body) => {
-      received.push({ headers: request.headers, body: JSON.parse(body) });
-      answer(response, received.length);
-    });
-  });
+  const receive = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    received.push({ headers: request.headers, body: JSON.parse(await text(request)) });
+    answer(response, received.length);
+  };
+  const server = new TestServer((request, response) => void receive(request, response));
   beforeEach(() => {
     received = [];
     answer = (response) => response.writeHead(202).end();
