@@ -4,6 +4,7 @@
  */
 
 export const HTTP_PORT = 8000;
+export const GRPC_PORT = 9000;
 
 /** Environment by which a container learns what to serve. */
 export const RUNTIME_ENV = {

@@ -17,7 +17,14 @@ const route = z.object({ via: z.enum(["Service", "Router"]), split });
 const instant = z.iso.datetime();
 
 /** Everything needed to build a revision's children again after its version has left the spec. */
-const pinnedRevision = z.object({ version: z.string(), image: z.string(), source, serving });
+const pinnedRevision = z.object({
+  version: z.string(),
+  image: z.string(),
+  source,
+  serving,
+  /** Whether its pods were made to speak gRPC too. Those of older operators were not, and an upgrade rolls nothing. */
+  grpc: z.literal(true).exactOptional(),
+});
 
 const record = z.object({
   sequence: z.int().min(1),

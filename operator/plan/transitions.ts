@@ -182,16 +182,16 @@ function successors(record: RolloutRecord, desired: readonly DesiredRevision[]):
   );
 }
 
-/** The revisions that run, each with the image that was the default when it was made: an upgrade rolls nothing. */
+/** The revisions that run, each with what was the default when it was made: an upgrade rolls nothing. */
 function pin(
   pinned: Readonly<Record<string, PinnedRevision>>,
   desired: readonly DesiredRevision[],
   { runtimeImage }: PlanSettings,
 ): Record<string, PinnedRevision> {
-  const current = desired.map(({ id, version, source, serving }): [string, PinnedRevision] => [
-    id,
-    { version, image: pinned[id]?.image ?? runtimeImage, source, serving },
-  ]);
+  const current = desired.map(({ id, version, source, serving }): [string, PinnedRevision] => {
+    const { image, grpc } = pinned[id] ?? { image: runtimeImage, grpc: true };
+    return [id, { version, image, source, serving, ...(grpc && { grpc }) }];
+  });
   return { ...pinned, ...Object.fromEntries(current) };
 }
 

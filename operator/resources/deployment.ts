@@ -6,7 +6,7 @@ import type {
   V1ResourceRequirements,
   V1Volume,
 } from "@kubernetes/client-node";
-import { CREDENTIAL_KEYS, CREDENTIAL_VARIABLES, HTTP_PORT, RUNTIME_ENV } from "../../runtime/contract.ts";
+import { CREDENTIAL_KEYS, CREDENTIAL_VARIABLES, GRPC_PORT, HTTP_PORT, RUNTIME_ENV } from "../../runtime/contract.ts";
 import { COMPONENTS, LABELS, MANAGED_BY, childNames } from "../api/names.ts";
 import type { ValidModelDeployment } from "../api/parse.ts";
 import type { Resources } from "../api/serving.ts";
@@ -67,12 +67,15 @@ function podSpec(md: ValidModelDeployment, revision: PlannedRevision, labels: Re
 }
 
 function container(md: ValidModelDeployment, revision: PlannedRevision): V1Container {
-  const { serving, source, image } = revision;
+  const { serving, source, image, grpc } = revision;
   const modelVolume = volumeOf(source);
   return {
     name: "runtime",
     image,
-    ports: [{ name: "http", containerPort: HTTP_PORT, protocol: "TCP" }],
+    ports: [
+      { name: "http", containerPort: HTTP_PORT, protocol: "TCP" },
+      ...(grpc ? [{ name: "grpc", containerPort: GRPC_PORT, protocol: "TCP" }] : []),
+    ],
     env: environment(md, revision),
     ...(serving.resources && { resources: canonicalResources(serving.resources) }),
     ...containerProbes(serving.probes),
@@ -96,7 +99,10 @@ function environment(md: ValidModelDeployment, revision: PlannedRevision): V1Env
   return [...contractEnvironment(md, revision), ...ours.filter(({ name }) => !given.has(name)), ...own];
 }
 
-function contractEnvironment({ name }: ValidModelDeployment, { id, version, source }: PlannedRevision): V1EnvVar[] {
+function contractEnvironment(
+  { name }: ValidModelDeployment,
+  { id, version, source, grpc }: PlannedRevision,
+): V1EnvVar[] {
   const values: [string, string | undefined][] = [
     [RUNTIME_ENV.uri, source.uri],
     [RUNTIME_ENV.sha256, source.sha256],
@@ -105,6 +111,7 @@ function contractEnvironment({ name }: ValidModelDeployment, { id, version, sour
     [RUNTIME_ENV.variant, version],
     [RUNTIME_ENV.revision, id],
     [RUNTIME_ENV.port, String(HTTP_PORT)],
+    [RUNTIME_ENV.grpcPort, grpc && String(GRPC_PORT)],
     [RUNTIME_ENV.configMapRoot, CONFIG_MAP_ROOT],
     [RUNTIME_ENV.claimRoot, source.uri.startsWith("pvc://") ? CLAIM_ROOT : undefined],
     [RUNTIME_ENV.cacheDir, CACHE_DIR],
