@@ -19,6 +19,7 @@ import type { Model, ModelLocation } from "./model/model.ts";
 import { RuntimeMetrics } from "./observability/metrics.ts";
 import { alone } from "./processes/pod.ts";
 import type { Pod } from "./processes/pod.ts";
+import { openPredictionLog } from "./prediction-log/open-prediction-log.ts";
 import { ServedModel } from "./served-model.ts";
 import { ServingState } from "./serving-state.ts";
 
@@ -168,6 +169,7 @@ async function load({ config, state, metrics, logger, pod }: Parts, signal: Abor
     source: artifact.uri,
     sha256: artifact.sha256,
   };
+  const log = await openPredictionLog(config, { model, identity }, { logger, fileSuffix: pod.fileSuffix });
   const served = new ServedModel(model, identity, new Date(), {
     maxRows: config.batchMaxSize,
     maxQueue: config.maxQueue,
@@ -177,6 +179,7 @@ async function load({ config, state, metrics, logger, pod }: Parts, signal: Abor
     onRun: (rows) => metrics.batch(rows),
     onRan: (milliseconds) => metrics.inference(milliseconds / 1000),
     onWait: (milliseconds) => metrics.queueWait(milliseconds / 1000),
+    log,
   });
   const loadSeconds = (performance.now() - began) / 1000;
   metrics.serve(served, loadSeconds);

@@ -1,7 +1,11 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { CREDENTIAL_VARIABLES, HTTP_PORT, RUNTIME_ENV } from "./contract.ts";
+import { z } from "zod";
+
+import { CREDENTIAL_VARIABLES, HTTP_PORT, RUNTIME_ENV, SERVING_ENV } from "./contract.ts";
+import { parseSinkAddress } from "./prediction-log/sink-address.ts";
+import type { SinkAddress } from "./prediction-log/sink-address.ts";
 
 /** What one variable means: `parse` returns its value, or throws a `TypeError` that says what is expected. */
 interface Setting<T> {
@@ -36,10 +40,15 @@ const SETTINGS = {
   port: integer(RUNTIME_ENV.port, HTTP_PORT, [0, 65_535], "Port of the API and of /metrics; 0 takes a free one"),
   grpcPort: port(RUNTIME_ENV.grpcPort, "Port of gRPC; 0 takes a free one; no gRPC when unset"),
   maxBodyBytes: integer("MAX_BODY_BYTES", 10 * MiB, [1, 1024 * MiB], "Largest request body, in bytes"),
-  maxQueue: integer("MAX_QUEUE", 1024, [1, 1_000_000], "Predictions in flight at once; one more is answered 503"),
-  batchMaxSize: integer("BATCH_MAX_SIZE", 64, [1, 65_536], "Most rows in one run of the model"),
+  maxQueue: integer(
+    SERVING_ENV.maxQueue,
+    1024,
+    [1, 1_000_000],
+    "Predictions in flight at once; one more is answered 503",
+  ),
+  batchMaxSize: integer(SERVING_ENV.batchMaxSize, 64, [1, 65_536], "Most rows in one run of the model"),
   batchMaxDelayMs: integer(
-    "BATCH_MAX_DELAY_MS",
+    SERVING_ENV.batchMaxDelayMs,
     0,
     [0, 10_000],
     "How long a prediction waits for others to share its run; 0 is best unless one row costs as much as many",
@@ -89,6 +98,48 @@ const SETTINGS = {
     "Feedback for older answers is refused",
   ),
   feedbackWindow: integer("FEEDBACK_WINDOW", 1000, [1, 1_000_000], "Truths that ml_model_accuracy looks back on"),
+  logPredictionsSink: sink(
+    SERVING_ENV.logSink,
+    "Where predictions are logged: stdout, file:///path, https://…; nowhere when unset",
+  ),
+  logPredictionsSample: share(SERVING_ENV.logSample, 1, "Share of the requests that are logged, by request id"),
+  logPredictionsRedact: names(
+    SERVING_ENV.logRedact,
+    "Fields, inputs or outputs whose values are not logged: a,b or a JSON list",
+  ),
+  logPredictionsKeyHeader: optional(SERVING_ENV.logKeyHeader, "Request header that names the user"),
+  logPredictionsAuthorization: optional(SERVING_ENV.logAuthorization, "Authorization header for an https:// sink"),
+  logPredictionsEventsPerRequest: integer(
+    "LOG_PREDICTIONS_EVENTS_PER_REQUEST",
+    1,
+    [1, 128],
+    "CloudEvents in a request to an https:// sink; more than 1 are sent as a batch, which not every receiver takes",
+  ),
+  logPredictionsMaxValues: integer(
+    "LOG_PREDICTIONS_MAX_VALUES",
+    1024,
+    [1, 10_000],
+    "Most values of the inputs, and of the outputs, in a line",
+  ),
+  logPredictionsMaxQueue: integer(
+    "LOG_PREDICTIONS_MAX_QUEUE",
+    10_000,
+    [1, 1_000_000],
+    "Most lines that wait to be written",
+  ),
+  logPredictionsMaxQueueBytes: integer(
+    "LOG_PREDICTIONS_MAX_QUEUE_BYTES",
+    16 * MiB,
+    [1, 1024 * MiB],
+    "Memory for the lines that wait to be written",
+  ),
+  logPredictionsMaxFileBytes: integer(
+    "LOG_PREDICTIONS_MAX_FILE_BYTES",
+    100 * MiB,
+    [1, 1024 * GiB],
+    "Size at which a file of predictions is put aside",
+  ),
+  logPredictionsMaxFiles: integer("LOG_PREDICTIONS_MAX_FILES", 5, [1, 1000], "Files of predictions that are kept"),
   drainSeconds: integer(
     RUNTIME_ENV.drainSeconds,
     5,
@@ -289,6 +340,57 @@ function count(env: string, most: number, help: string): Setting<number | undefi
 function port(env: string, help: string): Setting<number | undefined> {
   const { parse } = integer(env, 0, [0, 65_535], help);
   return { env, help, parse: (value) => (value === undefined ? undefined : parse(value)) };
+}
+
+function share(env: string, fallback: number, help: string): Setting<number> {
+  return {
+    env,
+    help,
+    shown: String(fallback),
+    parse: (value) => {
+      if (value === undefined) return fallback;
+      const number = /^\d*\.?\d+(?:e-\d+)?$/i.test(value) ? Number(value) : Number.NaN;
+      if (number >= 0 && number <= 1) return number;
+      throw new TypeError(`${env} is ${JSON.stringify(value)}: expected a number from 0 to 1`);
+    },
+  };
+}
+
+/** Separated by commas, or a JSON list where names have commas. */
+function names(env: string, help: string): Setting<readonly string[]> {
+  return {
+    env,
+    help,
+    parse: (value = "") => {
+      if (!value.startsWith("[")) return value.split(",").flatMap((name) => name.trim() || []);
+      const list = z.array(z.string()).safeParse(jsonOf(value));
+      if (list.success) return list.data;
+      throw new TypeError(`${env} begins with [ but is no JSON list of texts`);
+    },
+  };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function sink(env: string, help: string): Setting<SinkAddress | undefined> {
+  return {
+    env,
+    help,
+    parse: (value) => {
+      try {
+        return value === undefined ? undefined : parseSinkAddress(value);
+      } catch (error) {
+        if (error instanceof TypeError) throw new TypeError(`${env}: ${error.message}`, { cause: error });
+        throw error;
+      }
+    },
+  };
 }
 
 function flag<T extends boolean | undefined>(env: string, fallback: T, help: string): Setting<boolean | T> {

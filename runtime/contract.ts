@@ -58,6 +58,18 @@ const AZ_KEYS = [
 ] as const;
 /** Of the storage in which an MLflow server without a proxy keeps its artifacts. */
 const ARTIFACT_STORE_KEYS = [...S3_KEYS, ...GS_KEYS, ...AZ_KEYS] as const;
+/** Environment that `spec.serving` sets where it says something. A variable of the user's own by such a name wins. */
+export const SERVING_ENV = {
+  batchMaxSize: "BATCH_MAX_SIZE",
+  batchMaxDelayMs: "BATCH_MAX_DELAY_MS",
+  maxQueue: "MAX_QUEUE",
+  logSink: "LOG_PREDICTIONS_SINK",
+  logSample: "LOG_PREDICTIONS_SAMPLE",
+  logRedact: "LOG_PREDICTIONS_REDACT",
+  /** The request header that names the user. */
+  logKeyHeader: "LOG_PREDICTIONS_KEY_HEADER",
+  logAuthorization: "LOG_PREDICTIONS_AUTHORIZATION",
+} as const;
 
 /**
  * Keys of a source's Secret that become environment of the container, by scheme; no other key is passed on. A scheme that

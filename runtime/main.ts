@@ -19,7 +19,7 @@ async function main(): Promise<number> {
     return isUnderstood ? 0 : 2;
   }
   const config = readConfigOrReport();
-  return config ? run(config, createLogger(config.logLevel)) : 1;
+  return config ? run(config, createLogger(config.logLevel, config.logPredictionsSink?.kind === "stdout")) : 1;
 }
 
 function readConfigOrReport(): Config | undefined {

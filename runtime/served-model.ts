@@ -2,8 +2,10 @@ import { MicroBatcher } from "./batching/micro-batcher.ts";
 import type { BatcherOptions, Caller, Job, JobOutputs } from "./batching/micro-batcher.ts";
 import type { Prediction } from "./model/answer.ts";
 import type { Model } from "./model/model.ts";
+import type { Labels, MetricFamily } from "./observability/metric-family.ts";
 import { answeredTensors, readJob } from "./protocol/infer.ts";
 import type { AnsweredTensor, InferRequest } from "./protocol/infer.ts";
+import type { Origin, PredictionLog } from "./prediction-log/prediction-log.ts";
 import { RowReader } from "./protocol/rows.ts";
 
 /** How the model is called in answers, metrics and URLs. */
@@ -18,7 +20,12 @@ export interface ModelIdentity {
 }
 
 /** What the model itself does not decide of its batches. */
-export type ServingOptions = Omit<BatcherOptions, "batchable" | "fixedRows">;
+export interface ServingOptions extends Omit<BatcherOptions, "batchable" | "fixedRows"> {
+  readonly log?: PredictionLog | undefined;
+}
+
+/** Who waits for an answer, and what the prediction log says of them. */
+export interface Asker extends Caller, Origin {}
 
 export interface PredictionCounter {
   prediction(value: unknown): void;
@@ -32,6 +39,7 @@ export class ServedModel {
   /** Reads /predict bodies; undefined when the model has no named fields. */
   readonly rows: RowReader | undefined;
   readonly #batcher: MicroBatcher;
+  readonly #log: PredictionLog | undefined;
 
   constructor(model: Model, identity: ModelIdentity, loadedAt: Date, options: ServingOptions) {
     this.model = model;
@@ -40,6 +48,7 @@ export class ServedModel {
     this.rows = model.features && new RowReader(model.features, model.pipeline.inputs);
     const { batchable, fixedRows } = model;
     const maxRows = fixedRows ?? options.maxRows;
+    this.#log = options.log;
     this.#batcher = new MicroBatcher(model.pipeline, { ...options, maxRows, batchable, fixedRows });
   }
 
@@ -47,35 +56,47 @@ export class ServedModel {
     return this.#batcher.queueLength;
   }
 
-  /** Ends what the model runs in, after the last request. */
-  close(): Promise<void> {
-    return this.model.pipeline.close();
+  /** Of the prediction log, where there is one. */
+  logMetrics(labels: Labels): MetricFamily[] {
+    return this.#log?.metrics(labels) ?? [];
+  }
+
+  /** Ends what the model runs in and what it logs to, after the last request. */
+  async close(): Promise<void> {
+    await this.#log?.close();
+    await this.model.pipeline.close();
   }
 
   /** What the v2 protocol asks, whole and in one run. Throws an InferError when it does not fit the model. */
-  async infer(request: InferRequest, counter: PredictionCounter, caller?: Caller): Promise<AnsweredTensor[]> {
+  async infer(request: InferRequest, counter: PredictionCounter, asker: Asker): Promise<AnsweredTensor[]> {
     const { pipeline, batchable } = this.model;
     const job = readJob(request, pipeline, batchable);
-    const outputs = await this.#batcher.submit(job, caller);
-    this.#count(outputs, job.rows, counter);
-    return answeredTensors(outputs, job.rows, request.outputs, batchable);
+    const log = this.#log?.open(job, pipeline.inputs, asker);
+    const outputs = await this.#batcher.submit(job, asker);
+    const predictions = this.#predictionsIn(outputs, job.rows);
+    for (const { prediction } of predictions ?? []) counter.prediction(prediction);
+    const tensors = answeredTensors(outputs, job.rows, request.outputs, batchable);
+    log?.(predictions ? { predictions } : { tensors });
+    return tensors;
   }
 
   /** One prediction for each row. The parts of a long request are run one by one, so that others get their turn between. */
-  async predict(job: Job, caller?: Caller): Promise<Prediction[]> {
+  async predict(job: Job, asker: Asker): Promise<Prediction[]> {
+    const log = this.#log?.open(job, this.model.pipeline.inputs, asker);
     const predictions: Prediction[] = [];
     for (const part of parts(job, this.model.batchable ? (this.model.fixedRows ?? PART_ROWS) : 1)) {
-      const { outputs, firstRow } = await this.#batcher.submit(part, caller);
+      const { outputs, firstRow } = await this.#batcher.submit(part, asker);
       for (let row = 0; row < part.rows; row += 1) predictions.push(this.model.answers.read(outputs, firstRow + row));
     }
+    log?.({ predictions });
     return predictions;
   }
 
-  /** Counts the predictions in the outputs of a job, where these have a meaning. */
-  #count({ outputs, firstRow }: JobOutputs, rows: number, counter: PredictionCounter): void {
+  /** The predictions in the outputs of a job, where these have a meaning. */
+  #predictionsIn({ outputs, firstRow }: JobOutputs, rows: number): Prediction[] | undefined {
     const { batchable, answers } = this.model;
-    if (!batchable || answers.kind === "tensors") return;
-    for (let row = 0; row < rows; row += 1) counter.prediction(answers.read(outputs, firstRow + row).prediction);
+    if (!batchable || answers.kind === "tensors") return undefined;
+    return Array.from({ length: rows }, (_, row) => answers.read(outputs, firstRow + row));
   }
 }
 

@@ -4,7 +4,7 @@ import { imageProblems } from "./image.ts";
 import { MAX_NAME_LENGTH, NAME_PATTERN, sourceOrImage, spec } from "./model-deployment.ts";
 import type { ModelDeploymentSpec, VersionSpec } from "./model-deployment.ts";
 import { podTemplateProblems } from "./pod-template-rules.ts";
-import { RESERVED_VARIABLES } from "./serving.ts";
+import { RESERVED_VARIABLES, predictionLogProblems } from "./serving.ts";
 import type { EnvironmentVariable } from "./serving.ts";
 import { sourceProblems } from "./source.ts";
 
@@ -114,10 +114,11 @@ function specProblems(given: ModelDeploymentSpec): Problem[] {
 function servingProblems(field: string, serving: ModelDeploymentSpec["serving"]): Problem[] {
   if (serving === undefined) return [];
   const problems: Problem[] = [];
-  const { replicas, autoscaling, env = [], podTemplate } = serving;
+  const { replicas, autoscaling, predictionLog, env = [], podTemplate } = serving;
   if (replicas !== undefined && autoscaling !== undefined)
     problems.push({ field: `${field}.autoscaling`, message: "set replicas or autoscaling, not both" });
   if (autoscaling !== undefined) problems.push(...autoscalingProblems(`${field}.autoscaling`, autoscaling));
+  if (predictionLog !== undefined) problems.push(...predictionLogProblems(`${field}.predictionLog`, predictionLog));
   if (namesRepeat(env)) problems.push({ field: `${field}.env`, message: "each name may stand once" });
   return [
     ...problems,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { RUNTIME_ENV } from "../../runtime/contract.ts";
+import { RUNTIME_ENV, SERVING_ENV } from "../../runtime/contract.ts";
 import { autoscaling } from "./autoscaling.ts";
 import { int, listMap, quantity, rules } from "./fields.ts";
 import { podTemplate } from "./pod-template.ts";
@@ -82,6 +82,89 @@ const environmentVariable = z
     }),
   );
 
+/** Milliseconds or seconds, at most 10 s, so that a request's own time is never used up by waiting for company. */
+const shortDuration = z.string().regex(/^([0-9]{1,4}ms|([0-9]|10)s)$/);
+
+const batching = z
+  .strictObject({
+    maxSize: int(1, 65_536).exactOptional().describe("Most rows in one run of the model; 64 when omitted."),
+    maxDelay: shortDuration
+      .exactOptional()
+      .describe(
+        "How long a request waits for others to share its run, such as 5ms, at most 10s. 0ms when omitted, which is best unless a row costs as much as many: requests that arrive together share a run anyway.",
+      ),
+    maxQueue: int(1, 1_000_000)
+      .exactOptional()
+      .describe("Requests in flight in one pod; 1024 when omitted. Further ones are answered 503."),
+  })
+  .describe("How requests share runs of the model.");
+
+const SINK_PATTERN = "^(stdout|file:///[^?#]*[^/?#]|https?://[^/?#@]+([/?][^#]*)?)$";
+const sinkMessage =
+  "must be stdout, file:///path/to/file, http://… or https://…; credentials for a receiver belong into a Secret named in secretRef";
+const LINK_LOCAL_PATTERN = "^https?://(169[.]254[.]|[[][Ff][Ee][89ABab])";
+const linkLocalMessage = "must not be a link-local address, where clouds keep credentials";
+const sinkSecretMessage = "secretRef is used with https:// and http:// only";
+
+const predictionLog = z
+  .strictObject({
+    sink: z
+      .string()
+      .min(1)
+      .max(2_048)
+      .meta(
+        rules(
+          { rule: `self.matches('${SINK_PATTERN}')`, message: sinkMessage },
+          { rule: `!self.matches('${LINK_LOCAL_PATTERN}')`, message: linkLocalMessage },
+        ),
+      )
+      .describe(
+        "Where the lines go: stdout, file:///path in the container (/tmp is writable), or http(s)://… of a receiver of CloudEvents 1.0 in structured mode, such as a Knative broker.",
+      ),
+    sample: z.number().min(0).max(1).exactOptional().describe("Share of the requests that are logged; 1 when omitted."),
+    redact: z
+      .array(z.string().min(1).max(253))
+      .max(256)
+      .exactOptional()
+      .meta({ "x-kubernetes-list-type": "set" })
+      .describe(
+        "Fields, inputs or outputs whose values are not logged. The sticky header's name hides the user; prediction hides all that was answered.",
+      ),
+    secretRef: z
+      .strictObject({
+        name: z.string().min(1).max(253).describe("Name of a Secret in the object's own namespace."),
+      })
+      .exactOptional()
+      .describe(
+        `Secret whose key ${SERVING_ENV.logAuthorization} is the Authorization header for the receiver, such as "Bearer …".`,
+      ),
+  })
+  .meta(
+    rules({
+      rule: "!has(self.secretRef) || self.sink.startsWith('http')",
+      message: sinkSecretMessage,
+      fieldPath: ".secretRef",
+    }),
+  )
+  .describe("A line for each answered request: user, version, inputs, outputs. Nothing is logged without it.");
+
+export type PredictionLog = z.infer<typeof predictionLog>;
+
+/** What the CRD's rules on a prediction log say, again. */
+export function predictionLogProblems(
+  field: string,
+  { sink, redact = [], secretRef }: PredictionLog,
+): { field: string; message: string }[] {
+  const problems: { field: string; message: string }[] = [];
+  if (!new RegExp(SINK_PATTERN).test(sink)) problems.push({ field: `${field}.sink`, message: sinkMessage });
+  if (new RegExp(LINK_LOCAL_PATTERN).test(sink)) problems.push({ field: `${field}.sink`, message: linkLocalMessage });
+  if (secretRef !== undefined && !sink.startsWith("http"))
+    problems.push({ field: `${field}.secretRef`, message: sinkSecretMessage });
+  if (new Set(redact).size !== redact.length)
+    problems.push({ field: `${field}.redact`, message: "each name may stand once" });
+  return problems;
+}
+
 export const serving = z
   .strictObject({
     replicas: int(1, 10_000)
@@ -92,9 +175,11 @@ export const serving = z
     autoscaling: autoscaling.exactOptional(),
     resources: resources.exactOptional(),
     probes: probes.exactOptional(),
+    batching: batching.exactOptional(),
+    predictionLog: predictionLog.exactOptional(),
     env: listMap(environmentVariable, "name", { max: 64 })
       .exactOptional()
-      .describe("Further environment of the runtime's container."),
+      .describe("Further environment of the runtime's container. It goes before batching and predictionLog."),
     podTemplate: podTemplate.exactOptional(),
   })
   .meta(

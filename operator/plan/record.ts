@@ -27,6 +27,8 @@ const pinnedRevision = z.object({
   artifact: z.string().exactOptional(),
   serving,
   podTemplates: z.array(podTemplate).readonly().exactOptional(),
+  /** Whether its pods were made to speak gRPC too. Those of older operators were not, and an upgrade rolls nothing. */
+  grpc: z.literal(true).exactOptional(),
 });
 
 const record = z.object({

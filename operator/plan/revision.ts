@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ValidModelDeployment } from "../api/parse.ts";
 import type { PodTemplate } from "../api/pod-template.ts";
-import type { Serving } from "../api/serving.ts";
+import type { PredictionLog, Serving } from "../api/serving.ts";
 import type { Source } from "../api/source.ts";
 
 /** What one set of pods is made from. It changes only in replicas and autoscaling; anything else is a new revision. */
@@ -95,7 +95,7 @@ function isObject(value: unknown): value is object {
 
 /** The version's fields win: objects are merged, environment variables by name; a size in one form replaces the other form. */
 export function overlay(base: Serving, over: Serving): Serving {
-  const { env, resources, probes, replicas, autoscaling, ...rest } = { ...base, ...over };
+  const { env, resources, probes, batching, predictionLog, replicas, autoscaling, ...rest } = { ...base, ...over };
   const sized =
     over.replicas !== undefined
       ? { replicas: over.replicas }
@@ -121,6 +121,16 @@ export function overlay(base: Serving, over: Serving): Serving {
         startup: { ...base.probes?.startup, ...over.probes?.startup },
       },
     }),
+    ...(batching && { batching: { ...base.batching, ...over.batching } }),
+    ...(predictionLog && {
+      predictionLog: over.predictionLog ? overlayLog(base.predictionLog, over.predictionLog) : predictionLog,
+    }),
     ...(env && { env: [...variables.values()] }),
   };
+}
+
+/** The Secret stands with its sink: what is meant for one receiver is not sent to another. */
+function overlayLog(base: PredictionLog | undefined, over: PredictionLog): PredictionLog {
+  const { secretRef: _secretRef, ...rest } = base ?? over;
+  return { ...rest, ...over };
 }

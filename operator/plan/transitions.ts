@@ -182,16 +182,16 @@ function successors(record: RolloutRecord, desired: readonly DesiredRevision[]):
   );
 }
 
-/** The revisions that run, each with the image that was the default when it was made: an upgrade rolls nothing. */
+/** The revisions that run, each with what was the default when it was made: an upgrade rolls nothing. */
 function pin(
   pinned: Readonly<Record<string, PinnedRevision>>,
   desired: readonly DesiredRevision[],
   { runtimeImage }: PlanSettings,
 ): Record<string, PinnedRevision> {
-  const current = desired.map(({ id, weight: _weight, image, ...revision }): [string, PinnedRevision] => [
-    id,
-    { ...revision, image: image ?? pinned[id]?.image ?? runtimeImage },
-  ]);
+  const current = desired.map(({ id, weight: _weight, image, ...revision }): [string, PinnedRevision] => {
+    const { image: made, grpc } = pinned[id] ?? { image: runtimeImage, grpc: true };
+    return [id, { ...revision, image: image ?? made, ...(grpc && { grpc }) }];
+  });
   return { ...pinned, ...Object.fromEntries(current) };
 }
 

@@ -9,6 +9,7 @@ import type {
 import {
   CREDENTIAL_KEYS,
   CREDENTIAL_VARIABLES,
+  GRPC_PORT,
   HTTP_PORT,
   MLFLOW_CREDENTIAL_KEYS,
   MLFLOW_ENV,
@@ -23,6 +24,7 @@ import type { PlannedRevision } from "../plan/plan-rollout.ts";
 import { childMetadata, selectorLabels } from "./metadata.ts";
 import { customizedTemplate } from "./pod-template.ts";
 import { containerProbes } from "./probes.ts";
+import { servingEnvironment } from "./serving-environment.ts";
 import { canonicalQuantity } from "./quantity.ts";
 import { containerSecurity, podSecurity, spreadEvenly } from "./security.ts";
 
@@ -78,12 +80,15 @@ function podSpec(md: ValidModelDeployment, revision: PlannedRevision, labels: Re
 }
 
 function container(md: ValidModelDeployment, revision: PlannedRevision): V1Container {
-  const { serving, source, image } = revision;
+  const { serving, source, image, grpc } = revision;
   const modelVolume = volumeOf(source);
   return {
     name: RUNTIME_CONTAINER,
     image,
-    ports: [{ name: "http", containerPort: HTTP_PORT, protocol: "TCP" }],
+    ports: [
+      { name: "http", containerPort: HTTP_PORT, protocol: "TCP" },
+      ...(grpc ? [{ name: "grpc", containerPort: GRPC_PORT, protocol: "TCP" }] : []),
+    ],
     env: environment(md, revision),
     ...(serving.resources && { resources: canonicalResources(serving.resources) }),
     ...containerProbes(serving.probes),
@@ -99,16 +104,17 @@ function container(md: ValidModelDeployment, revision: PlannedRevision): V1Conta
   };
 }
 
-/** The user's own variable comes before the Secret's of the same name: the API server takes each name once. */
+/** The user's own variable comes before ours of the same name: the API server takes each name once. */
 function environment(md: ValidModelDeployment, revision: PlannedRevision): V1EnvVar[] {
   const own = (revision.serving.env ?? []).map(passedOn);
   const given = new Set(own.map(({ name }) => name));
-  const ofSource = [...mlflowServer(revision.source), ...credentials(revision.source)];
-  return [...contractEnvironment(md, revision), ...ofSource.filter(({ name }) => !given.has(name)), ...own];
+  const { source, serving } = revision;
+  const ours = [...servingEnvironment(md, serving), ...mlflowServer(source), ...credentials(source)];
+  return [...contractEnvironment(md, revision), ...ours.filter(({ name }) => !given.has(name)), ...own];
 }
 
 function contractEnvironment({ name }: ValidModelDeployment, revision: PlannedRevision): V1EnvVar[] {
-  const { id, version, source, artifact } = revision;
+  const { id, version, source, artifact, grpc } = revision;
   const values: [string, string | undefined][] = [
     [RUNTIME_ENV.uri, artifact ?? source?.uri],
     [RUNTIME_ENV.sha256, source?.sha256],
@@ -117,6 +123,7 @@ function contractEnvironment({ name }: ValidModelDeployment, revision: PlannedRe
     [RUNTIME_ENV.variant, version],
     [RUNTIME_ENV.revision, id],
     [RUNTIME_ENV.port, String(HTTP_PORT)],
+    [RUNTIME_ENV.grpcPort, grpc && String(GRPC_PORT)],
     [RUNTIME_ENV.configMapRoot, CONFIG_MAP_ROOT],
     [RUNTIME_ENV.claimRoot, source?.uri.startsWith("pvc://") ? CLAIM_ROOT : undefined],
     [RUNTIME_ENV.cacheDir, CACHE_DIR],

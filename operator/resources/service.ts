@@ -1,5 +1,5 @@
-import type { V1Service } from "@kubernetes/client-node";
-import { HTTP_PORT } from "../../runtime/contract.ts";
+import type { V1Service, V1ServicePort } from "@kubernetes/client-node";
+import { GRPC_PORT, HTTP_PORT } from "../../runtime/contract.ts";
 import { ANNOTATIONS, COMPONENTS, LABELS, childNames } from "../api/names.ts";
 import type { ValidModelDeployment } from "../api/parse.ts";
 import { canonicalJson } from "../plan/revision.ts";
@@ -7,7 +7,8 @@ import type { Plan, PlannedRevision } from "../plan/plan-rollout.ts";
 import { childMetadata, selectorLabels } from "./metadata.ts";
 
 /** The Service that clients use. It also carries the rollout record: who it selects and why change in one write. */
-export function frontService(md: ValidModelDeployment, { front, record }: Plan): V1Service {
+export function frontService(md: ValidModelDeployment, plan: Plan): V1Service {
+  const { front, record } = plan;
   const { type = "ClusterIP", port = 80, annotations = {} } = md.spec.traffic?.service ?? {};
   const selector =
     front.via === "Router"
@@ -19,12 +20,33 @@ export function frontService(md: ValidModelDeployment, { front, record }: Plan):
     metadata: childMetadata(md, childNames.front(md.name), COMPONENTS.front, {
       annotations: { ...annotations, [ANNOTATIONS.record]: canonicalJson(record) },
     }),
-    spec: { type, selector, ports: [{ name: "http", port, protocol: "TCP", targetPort: "http" }] },
+    spec: {
+      type,
+      selector,
+      ports: [
+        { name: "http", port, protocol: "TCP", targetPort: "http" },
+        ...(port !== GRPC_PORT && servesGrpc(plan) ? [grpcPort] : []),
+      ],
+    },
   };
 }
 
+/** Whether the pods that the Service selects speak gRPC. */
+function servesGrpc({ front, revisions }: Plan): boolean {
+  return front.via === "Service" && revisions.some(({ id, grpc }) => id === front.revision && grpc);
+}
+
+/** gRPC is HTTP/2 without TLS: proxies that do not look into the bytes have to be told. */
+const grpcPort: V1ServicePort = {
+  name: "grpc",
+  port: GRPC_PORT,
+  protocol: "TCP",
+  targetPort: "grpc",
+  appProtocol: "kubernetes.io/h2c",
+};
+
 /** Headless: its DNS name gives the addresses of the revision's ready pods, for the routers. Its selector never moves. */
-export function revisionService(md: ValidModelDeployment, { id, version }: PlannedRevision): V1Service {
+export function revisionService(md: ValidModelDeployment, { id, version, grpc }: PlannedRevision): V1Service {
   return {
     apiVersion: "v1",
     kind: "Service",
@@ -35,7 +57,7 @@ export function revisionService(md: ValidModelDeployment, { id, version }: Plann
       type: "ClusterIP",
       clusterIP: "None",
       selector: selectorLabels(md.name, COMPONENTS.revision, id),
-      ports: [{ name: "http", port: HTTP_PORT, protocol: "TCP", targetPort: "http" }],
+      ports: [{ name: "http", port: HTTP_PORT, protocol: "TCP", targetPort: "http" }, ...(grpc ? [grpcPort] : [])],
     },
   };
 }

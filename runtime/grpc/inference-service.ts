@@ -3,11 +3,11 @@ import { status as Status } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 
 import { CancelledError } from "../batching/micro-batcher.ts";
-import type { Caller } from "../batching/micro-batcher.ts";
 import { RequestError, answerable, busy, requireIdentity } from "../http/request-error.ts";
+import { requestId } from "../http/request-id.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import { modelMetadata, serverMetadata } from "../protocol/model-metadata.ts";
-import type { ServedModel } from "../served-model.ts";
+import type { Asker, ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
 import * as messages from "./inference-messages.ts";
 import { readRequest, writeResponse } from "./inference-tensors.ts";
@@ -85,7 +85,7 @@ export function inferenceHandlers(options: InferenceOptions): Record<string, Han
       const began = performance.now();
       metrics.inFlight += 1;
       try {
-        callback(null, await infer(call.request, callerOf(call), options));
+        callback(null, await infer(call.request, callerOf(call, began), options));
         metrics.latency((performance.now() - began) / 1000);
       } catch (thrown) {
         if (thrown instanceof CancelledError) return; // the library has answered, or nobody listens
@@ -100,11 +100,7 @@ export function inferenceHandlers(options: InferenceOptions): Record<string, Han
   };
 }
 
-async function infer(
-  bytes: Buffer,
-  caller: Caller,
-  { state, metrics, maxInFlight }: InferenceOptions,
-): Promise<Buffer> {
+async function infer(bytes: Buffer, caller: Asker, { state, metrics, maxInFlight }: InferenceOptions): Promise<Buffer> {
   const served = requireModel(state.model);
   if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
   const message = messages.MODEL_INFER_REQUEST.decode(bytes);
@@ -120,10 +116,18 @@ async function infer(
   });
 }
 
-/** When this call's answer would come too late, and whether it still matters. */
-function callerOf(call: ServerUnaryCall<Buffer, Buffer>): Caller {
+/** When this call's answer would come too late, whether it still matters, and what is logged of it. */
+function callerOf(call: ServerUnaryCall<Buffer, Buffer>, began: number): Asker {
   const left = Number(call.getDeadline()) - Date.now();
-  return { deadline: performance.now() + left, isGone: () => call.cancelled };
+  const header = (name: string): string[] => call.metadata.get(name).map(String);
+  return {
+    deadline: performance.now() + left,
+    isGone: () => call.cancelled,
+    requestId: requestId({ "x-request-id": header("x-request-id")[0] }),
+    protocol: "grpc",
+    began,
+    header,
+  };
 }
 
 function requireModel(model: ServedModel | undefined): ServedModel {

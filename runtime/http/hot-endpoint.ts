@@ -3,9 +3,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Logger } from "pino";
 
 import { CancelledError } from "../batching/micro-batcher.ts";
-import type { Caller } from "../batching/micro-batcher.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
-import type { ServedModel } from "../served-model.ts";
+import type { Asker, ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
 import { ClientGoneError, RequestError, answerable, busy } from "./request-error.ts";
 import { requestId } from "./request-id.ts";
@@ -45,11 +44,13 @@ export interface Answer {
 export interface Context {
   readonly requestId: string;
   readonly request: HotRequest;
-  readonly caller: Caller;
+  readonly caller: Asker;
 }
 
 /** A protocol on the hot path: what differs between /predict, v2 infer and others. */
 export interface HotProtocol {
+  /** As the prediction log calls it. */
+  readonly name: string;
   /** Throws a RequestError (415) when the headers announce a body that is not for this protocol. */
   requireContent(headers: IncomingHttpHeaders): void;
   /** Throws a RequestError for a request that cannot be answered. */
@@ -71,13 +72,20 @@ export function hotEndpoint(protocol: HotProtocol, options: HotEndpointOptions):
   const logsRequests = logger.isLevelEnabled("debug");
 
   const handle = async (request: HotRequest, id: string, body: Buffer | (() => Promise<Buffer>)): Promise<Answer> => {
-    const { method, headers, isGone } = request;
+    const { method, headers, began, isGone } = request;
     if (method !== "POST") {
       throw new RequestError(405, `${method} is not supported here: use POST`, { headers: { allow: "POST" } });
     }
     if (state.model === undefined) throw busy("the model is still loading", "not_ready");
     if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
-    const caller = { deadline: deadline(request), isGone };
+    const caller = {
+      deadline: deadline(request),
+      isGone,
+      requestId: id,
+      protocol: protocol.name,
+      began,
+      header: (name: string) => headers[name],
+    };
     protocol.requireContent(headers);
     const bytes = typeof body === "function" ? await body() : body;
     return protocol.answer(state.model, bytes, { requestId: id, request, caller });

@@ -1,9 +1,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-import type { Caller } from "../batching/micro-batcher.ts";
 import { BINARY_HEADER, readInferBody, writeOutputs } from "../protocol/infer-body.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
-import type { ServedModel } from "../served-model.ts";
+import type { Asker, ServedModel } from "../served-model.ts";
 import { JSON_TYPE, parseJson, requireContent } from "./body.ts";
 import type { HotProtocol } from "./hot-endpoint.ts";
 import { requirePath } from "./model-path.ts";
@@ -17,6 +16,7 @@ export const isInferPath = (path: string): boolean => PATH.test(path);
 /** POST /v2/models/{model}[/versions/{version}]/infer: tensors in, tensors out, in JSON or in binary form. */
 export function inferProtocol(metrics: RuntimeMetrics): HotProtocol {
   return {
+    name: "v2",
     requireContent(headers) {
       const accepted = headers[BINARY_HEADER] === undefined ? [JSON_TYPE] : [JSON_TYPE, OCTETS];
       requireContent(headers, accepted, 'send JSON with "content-type: application/json"');
@@ -34,7 +34,7 @@ async function infer(
   served: ServedModel,
   document: unknown,
   binary: Buffer,
-  { metrics, caller }: { metrics: RuntimeMetrics; caller: Caller },
+  { metrics, caller }: { metrics: RuntimeMetrics; caller: Asker },
 ): ReturnType<HotProtocol["answer"]> {
   const { identity } = served;
   const asked = readInferBody(document, binary);

@@ -45,12 +45,12 @@ export function predictProtocol(metrics: RuntimeMetrics, ids: PredictionIds): Ho
     detail: problems ?? message,
     request_id: requestId,
   });
-  return rowProtocol(metrics, OWN, errorBody, ids);
+  return rowProtocol("predict", metrics, OWN, errorBody, ids);
 }
 
 /** POST /invocations, as MLflow's scoring server answers it. */
 export function invocationsProtocol(metrics: RuntimeMetrics): HotProtocol {
-  return rowProtocol(metrics, PLAIN, (error) => ({
+  return rowProtocol("invocations", metrics, PLAIN, (error) => ({
     error_code: error.status < 500 ? "BAD_REQUEST" : "INTERNAL_ERROR",
     message: messageOf(error),
   }));
@@ -58,7 +58,7 @@ export function invocationsProtocol(metrics: RuntimeMetrics): HotProtocol {
 
 /** POST /v1/models/{model}[/versions/{version}]:predict. */
 export function v1Protocol(metrics: RuntimeMetrics): HotProtocol {
-  const protocol = rowProtocol(metrics, PLAIN, (error) => ({ error: messageOf(error) }));
+  const protocol = rowProtocol("v1", metrics, PLAIN, (error) => ({ error: messageOf(error) }));
   return {
     ...protocol,
     async answer(served, body, context) {
@@ -69,12 +69,14 @@ export function v1Protocol(metrics: RuntimeMetrics): HotProtocol {
 }
 
 function rowProtocol(
+  name: string,
   metrics: RuntimeMetrics,
   form: Form,
   errorBody: (error: RequestError, requestId: string) => object,
   ids?: PredictionIds,
 ): HotProtocol {
   return {
+    name,
     requireContent: (headers) =>
       requireContent(headers, [JSON_TYPE, CSV_TYPE], 'send JSON with "content-type: application/json", or text/csv'),
     async answer(served, body, { requestId, request, caller }) {

@@ -76,7 +76,12 @@ export class HttpServer {
       bodies,
       isLast,
       handOver: (socket: Socket) => serveByNode?.call(this.#server, socket),
-      timeouts: { head: headersMs, body: Math.min(SMALL_BODY_MS, headersMs), flush: requestMs, keepAlive: KEEP_ALIVE_MS },
+      timeouts: {
+        head: headersMs,
+        body: Math.min(SMALL_BODY_MS, headersMs),
+        flush: requestMs,
+        keepAlive: KEEP_ALIVE_MS,
+      },
     };
     this.#direct = new DirectConnections(direct, Math.min(Math.ceil(headersMs / 3), CHECK_MS));
     this.#server.removeAllListeners("connection").on("connection", (socket: Socket) => {

@@ -1,8 +1,11 @@
 import { destination, pino, stdTimeFunctions } from "pino";
 import type { Logger } from "pino";
 
-/** JSON lines on stdout, written at once, so that the line before an exit is never lost. */
-export function createLogger(level: string): Logger {
+/**
+ * JSON lines, written at once, so that the line before an exit is never lost: on stdout, or on stderr where stdout is for
+ * predictions, whose reader may be slow.
+ */
+export function createLogger(level: string, stdoutIsTaken = false): Logger {
   return pino(
     {
       level,
@@ -10,6 +13,6 @@ export function createLogger(level: string): Logger {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination({ fd: 1, sync: true }),
+    destination({ fd: stdoutIsTaken ? 2 : 1, sync: true }),
   );
 }

@@ -117,6 +117,7 @@ export class RuntimeMetrics {
       gauge("ml_queue_length", "Requests that wait for a run", version, model.queueLength),
       gauge("ml_model_load_seconds", "Time from the start to readiness", version, loadSeconds, "max"),
       gauge("ml_model_info", "Always 1; the labels say what is served", info, 1, "max"),
+      ...model.logMetrics(version),
     ];
   }
 }

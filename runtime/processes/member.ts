@@ -39,6 +39,10 @@ export class PodMember implements Pod {
     return this.#assignment.listensAtOnce;
   }
 
+  get fileSuffix(): string {
+    return `.${this.#assignment.process}`;
+  }
+
   /** The first process fetches; the others take what it got, and no other bytes. */
   async fetchArtifact(config: Config, logger: Logger, signal: AbortSignal): Promise<Artifact> {
     const { artifact: known } = this.#assignment;

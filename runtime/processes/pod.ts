@@ -11,6 +11,8 @@ import type { Artifact } from "../source/artifact.ts";
 export interface Pod {
   /** False for a process that joins others, which serve until it is ready. */
   readonly listensAtOnce: boolean;
+  /** Put after the name of a file of which each process needs its own; empty for a process without others. */
+  readonly fileSuffix: string;
   readonly countFeedback: CountFeedback;
   /** Throws a LoadError, or the signal's reason. */
   fetchArtifact(config: Config, logger: Logger, signal: AbortSignal): Promise<Artifact>;
@@ -25,6 +27,7 @@ export function alone({ feedbackWindow }: Pick<Config, "feedbackWindow">): Pod {
   const quality = new Quality(feedbackWindow);
   return {
     listensAtOnce: true,
+    fileSuffix: "",
     countFeedback: async (feedback) => feedback.map((each) => quality.count(each)),
     fetchArtifact,
     shareMetrics: (own) => async () => [...(await own()), ...quality.families()],

@@ -1,10 +1,11 @@
-import { isIP, BlockList } from "node:net";
+import { isIP } from "node:net";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { SOURCES } from "../config.ts";
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
+import { isLinkLocal } from "./link-local.ts";
 import type { MlflowReference } from "./mlflow.ts";
 import { requireSafePath } from "./safe-path.ts";
 
@@ -129,15 +130,10 @@ function mlflowReference(uri: string): MlflowReference | undefined {
   return run !== undefined && path !== undefined ? { run, path: requireSafePath(path, uri) } : undefined;
 }
 
-const LINK_LOCAL = new BlockList();
-LINK_LOCAL.addSubnet("169.254.0.0", 16, "ipv4");
-LINK_LOCAL.addSubnet("fe80::", 10, "ipv6");
-
 /** Throws a LoadError for plain HTTP off this machine, and for link-local addresses, where clouds keep credentials. */
 export function requireAllowedUrl(url: URL, allowHttp: boolean, shown: string): void {
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  const version = isIP(host);
-  if (version !== 0 && LINK_LOCAL.check(host, version === 4 ? "ipv4" : "ipv6")) {
+  if (isLinkLocal(host)) {
     throw new LoadError(
       "UnsupportedSource",
       `loading ${shown}: ${host} is a link-local address, from which no model is loaded`,

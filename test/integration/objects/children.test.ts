@@ -63,7 +63,10 @@ describe("the children of a ModelDeployment", function () {
     const front = await fixture.get<Child>(services, "asked");
     expect(front.spec).to.include({ type: "LoadBalancer" });
     expect((front.spec["ports"] as object[])[0]).to.deep.include({ port: 80, targetPort: "http" });
-    expect(container["ports"]).to.deep.equal([{ name: "http", containerPort: 8000, protocol: "TCP" }]);
+    expect(container["ports"]).to.deep.equal([
+      { name: "http", containerPort: 8000, protocol: "TCP" },
+      { name: "grpc", containerPort: 9000, protocol: "TCP" },
+    ]);
     expect(object.status).to.include({ phase: "Serving", split: "v1:100", readyReplicas: 3 });
   });
 

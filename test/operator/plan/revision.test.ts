@@ -79,6 +79,8 @@ describe("a revision's id", () => {
     ["a memory limit", { ...spec, serving: { ...spec.serving, resources: { limits: { memory: "8Gi" } } } }],
     ["the pods' template", { ...spec, serving: { ...spec.serving, podTemplate } }],
     ["an image of the user's own", { ...spec, versions: [{ name: "v1", weight: 80, image: "mine:1" }, v2] }],
+    ["batching", { ...spec, serving: { ...spec.serving, batching: { maxDelay: "5ms" } } }],
+    ["the prediction log", { ...spec, serving: { ...spec.serving, predictionLog: { sink: "stdout" } } }],
     ["a probe", { ...spec, serving: { ...spec.serving, probes: { initialDelaySeconds: 31 } } }],
   ];
   for (const [what, changed] of different)
@@ -169,6 +171,24 @@ describe("overlay", () => {
           { name: "C", value: "2" },
         ],
       },
+    ],
+    [
+      "merges batching",
+      { batching: { maxSize: 8, maxDelay: "5ms" } },
+      { batching: { maxSize: 16 } },
+      { batching: { maxSize: 16, maxDelay: "5ms" } },
+    ],
+    [
+      "merges the prediction log, but sends the credentials of one receiver to no other",
+      { predictionLog: { sink: "https://a/", sample: 0.5, redact: ["age"], secretRef: { name: "for-a" } } },
+      { predictionLog: { sink: "https://b/", sample: 1 } },
+      { predictionLog: { sink: "https://b/", sample: 1, redact: ["age"] } },
+    ],
+    [
+      "keeps the prediction log of all for a version that says nothing of it",
+      { predictionLog: { sink: "https://a/", secretRef: { name: "for-a" } } },
+      { replicas: 1 },
+      { replicas: 1, predictionLog: { sink: "https://a/", secretRef: { name: "for-a" } } },
     ],
   ];
   for (const [title, base, over, result] of table) it(title, () => expect(overlay(base, over)).to.deep.equal(result));

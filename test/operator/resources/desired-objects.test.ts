@@ -1,22 +1,31 @@
 import { readFileSync } from "node:fs";
-import type { KubernetesObject, V1Deployment, V1Service, V2HorizontalPodAutoscaler } from "@kubernetes/client-node";
+import type {
+  KubernetesObject,
+  V1Deployment,
+  V1EnvVar,
+  V1Service,
+  V2HorizontalPodAutoscaler,
+} from "@kubernetes/client-node";
 import { expect } from "chai";
 import { parse } from "yaml";
 import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
 import type { Autoscaling } from "../../../operator/api/autoscaling.ts";
 import { LEAST_GRACE_SECONDS } from "../../../operator/api/pod-template.ts";
 import { planRollout } from "../../../operator/plan/plan-rollout.ts";
+import type { RolloutRecord } from "../../../operator/plan/record.ts";
 import { desiredObjects } from "../../../operator/resources/desired-objects.ts";
+import { readConfig } from "../../../runtime/config.ts";
 import { expectGolden } from "../../support/operator/golden.ts";
 import { validModelDeployment } from "../../support/operator/model-deployment.ts";
 import { SETTINGS } from "../../support/operator/simulated-cluster.ts";
 
+const NOTHING = { record: undefined, revisions: new Map(), routers: { replicas: undefined, ready: [] } };
+const NOW = Date.parse("2026-01-01T00:00:00Z");
+
 /** The children of an object that was just created. */
 function childrenOf(spec: ModelDeploymentSpec, name = "loan"): KubernetesObject[] {
   const md = validModelDeployment(spec, { name });
-  const nothing = { record: undefined, revisions: new Map(), routers: { replicas: undefined, ready: [] } };
-  const now = Date.parse("2026-01-01T00:00:00Z");
-  return desiredObjects(md, planRollout(md, nothing, now, SETTINGS));
+  return desiredObjects(md, planRollout(md, NOTHING, NOW, SETTINGS));
 }
 
 function child(children: readonly KubernetesObject[], kind: string): KubernetesObject {
@@ -247,7 +256,10 @@ describe("desiredObjects", () => {
       expect(probe?.initialDelaySeconds).to.equal(30);
       expect(probe?.httpGet).to.deep.equal({ path: "/health", port: "http" });
     }
-    expect(container?.ports).to.deep.equal([{ name: "http", containerPort: 8000, protocol: "TCP" }]);
+    expect(container?.ports).to.deep.equal([
+      { name: "http", containerPort: 8000, protocol: "TCP" },
+      { name: "grpc", containerPort: 9000, protocol: "TCP" },
+    ]);
   });
 
   it("exposes port 80 of a LoadBalancer, which leads to the containers' port 8000", () => {
@@ -256,9 +268,36 @@ describe("desiredObjects", () => {
     const pods = deploymentOf(children).spec?.template;
     expect(front.metadata?.name).to.equal("loan");
     expect(front.spec?.type).to.equal("LoadBalancer");
-    expect(front.spec?.ports).to.deep.equal([{ name: "http", port: 80, protocol: "TCP", targetPort: "http" }]);
+    expect(front.spec?.ports?.[0]).to.deep.equal({ name: "http", port: 80, protocol: "TCP", targetPort: "http" });
     expect(pods?.spec?.containers[0]?.ports?.find(({ name }) => name === "http")?.containerPort).to.equal(8000);
     expect(pods?.metadata?.labels).to.include(front.spec?.selector);
+  });
+
+  it("leads gRPC to the containers' port 9000, unless that is the port of HTTP", () => {
+    const portsWith = (port: number): V1Service["spec"] =>
+      (childrenOf({ source, traffic: { service: { port } } })[0] as V1Service).spec;
+    expect(portsWith(80)?.ports?.[1]).to.deep.equal({
+      name: "grpc",
+      port: 9000,
+      protocol: "TCP",
+      targetPort: "grpc",
+      appProtocol: "kubernetes.io/h2c",
+    });
+    expect(portsWith(9000)?.ports?.map(({ name }) => name)).to.deep.equal(["http"]);
+  });
+
+  it("leaves the pods and Services of revisions that an older operator made as they are", () => {
+    const made = (spec: ModelDeploymentSpec, record: RolloutRecord | undefined): KubernetesObject[] => {
+      const md = validModelDeployment(spec);
+      return desiredObjects(md, planRollout(md, { ...NOTHING, record }, NOW, SETTINGS));
+    };
+    for (const spec of [{ source }, loanExample]) {
+      const { record } = planRollout(validModelDeployment(spec), NOTHING, NOW, SETTINGS);
+      const revisions = Object.entries(record.revisions).map(([id, { grpc: _grpc, ...older }]) => [id, older] as const);
+      const children = made(spec, { ...record, revisions: Object.fromEntries(revisions) });
+      expect(JSON.stringify(children)).to.not.match(/grpc/i);
+      expect(JSON.stringify(made(spec, record))).to.match(/grpc/i);
+    }
   });
 
   it("makes an autoscaling/v2 HPA from 2 to 10 at 70 % CPU, and leaves the replicas to it", () => {
@@ -363,6 +402,60 @@ describe("desiredObjects", () => {
     );
     const region = spec?.template.spec?.containers[0]?.env?.filter(({ name }) => name === "AWS_REGION");
     expect(region).to.deep.equal([{ name: "AWS_REGION", value: "eu-central-1" }]);
+  });
+
+  const logged: ModelDeploymentSpec = {
+    source,
+    serving: {
+      batching: { maxSize: 32, maxDelay: "2s", maxQueue: 100 },
+      predictionLog: { sink: "https://events/?k=1", sample: 0.25, redact: ["a,b", "c"], secretRef: { name: "events" } },
+    },
+  };
+  const ofServing = /^(BATCH|MAX_QUEUE|LOG_PREDICTIONS)/;
+  const variablesOf = (spec: ModelDeploymentSpec): V1EnvVar[] => {
+    const [pods] = childrenOf(spec).filter(({ kind }) => kind === "Deployment") as V1Deployment[];
+    return pods?.spec?.template.spec?.containers[0]?.env ?? [];
+  };
+
+  it("tells the runtime of batches and of the prediction log, with the sticky header that names the user", () => {
+    const env = variablesOf({ ...logged, traffic: { sticky: { header: "X-User-Id" } } });
+    expect(env.filter(({ name }) => ofServing.test(name))).to.deep.equal([
+      { name: "BATCH_MAX_SIZE", value: "32" },
+      { name: "BATCH_MAX_DELAY_MS", value: "2000" },
+      { name: "MAX_QUEUE", value: "100" },
+      { name: "LOG_PREDICTIONS_SINK", value: "https://events/?k=1" },
+      { name: "LOG_PREDICTIONS_SAMPLE", value: "0.25" },
+      { name: "LOG_PREDICTIONS_REDACT", value: '["a,b","c"]' },
+      { name: "LOG_PREDICTIONS_KEY_HEADER", value: "X-User-Id" },
+      {
+        name: "LOG_PREDICTIONS_AUTHORIZATION",
+        valueFrom: { secretKeyRef: { name: "events", key: "LOG_PREDICTIONS_AUTHORIZATION", optional: true } },
+      },
+    ]);
+  });
+
+  it("says nothing to the runtime of what the user does not say, so that these fields changed no pods when they came", () => {
+    const env = variablesOf({ source, traffic: { sticky: { header: "X-User-Id" } } });
+    expect(env.filter(({ name }) => ofServing.test(name))).to.deep.equal([]);
+  });
+
+  it("lets the user's own variable go before a field", () => {
+    const env = [{ name: "BATCH_MAX_SIZE", value: "7" }];
+    const variables = variablesOf({ ...logged, serving: { ...logged.serving, env } });
+    expect(variables.filter(({ name }) => name === "BATCH_MAX_SIZE")).to.deep.equal(env);
+  });
+
+  it("configures the runtime with what the runtime takes", () => {
+    const env = variablesOf({ ...logged, traffic: { sticky: { header: "X-User-Id" } } });
+    const config = readConfig(Object.fromEntries(env.map(({ name, value = "" }) => [name, value])));
+    expect(config).to.deep.include({
+      batchMaxSize: 32,
+      batchMaxDelayMs: 2000,
+      maxQueue: 100,
+      logPredictionsSample: 0.25,
+      logPredictionsRedact: ["a,b", "c"],
+      logPredictionsKeyHeader: "X-User-Id",
+    });
   });
 
   it("lets the fields of one probe go before those of all", () => {

@@ -12,6 +12,9 @@ const source = { uri };
 const version = (fields: object = {}) => ({ name: "v1", source, ...fields });
 const variable = (fields: object) => ({ source, serving: { env: [{ name: "MODE", ...fields }] } });
 
+const logged = (fields: object) => ({ source, serving: { predictionLog: { sink: "stdout", ...fields } } });
+const batched = (fields: object) => ({ source, serving: { batching: fields } });
+
 export const invalidObjects: readonly InvalidObject[] = [
   { title: "a name of 39 characters", name: "a".repeat(39), spec: { source }, field: "metadata.name" },
   { title: "a name that starts with a digit", name: "1-loan", spec: { source }, field: "metadata.name" },
@@ -261,6 +264,47 @@ export const invalidObjects: readonly InvalidObject[] = [
     title: "a variable from two places",
     spec: variable({ valueFrom: { fieldRef: { fieldPath: "status.podIP" }, secretKeyRef: { name: "s", key: "k" } } }),
     field: "spec.serving.env[0].valueFrom",
+  },
+  ...["5", "5m", "-1ms", "1.5s", "11s", "100000ms", ""].map((maxDelay) => ({
+    title: `a delay of ${JSON.stringify(maxDelay)}`,
+    spec: batched({ maxDelay }),
+    field: "spec.serving.batching.maxDelay",
+  })),
+  { title: "batches of nothing", spec: batched({ maxSize: 0 }), field: "spec.serving.batching.maxSize" },
+  { title: "a queue for nobody", spec: batched({ maxQueue: 0 }), field: "spec.serving.batching.maxQueue" },
+  {
+    title: "a batch of a version that is too large",
+    spec: { versions: [version({ serving: { batching: { maxSize: 65_537 } } })] },
+    field: "spec.versions[0].serving.batching.maxSize",
+  },
+  {
+    title: "a prediction log to nowhere",
+    spec: { source, serving: { predictionLog: {} } },
+    field: "spec.serving.predictionLog.sink",
+  },
+  ...[
+    "stderr",
+    "/var/log/p",
+    "file://p",
+    "file:///folder/",
+    "kafka://broker/topic",
+    "https://",
+    "https://me:secret@host/",
+    "http://169.254.169.254/latest",
+    "http://[fe80::1]/",
+  ].map((sink) => ({
+    title: `a prediction log to ${sink}`,
+    spec: logged({ sink }),
+    field: "spec.serving.predictionLog.sink",
+  })),
+  { title: "a sample above 1", spec: logged({ sample: 1.01 }), field: "spec.serving.predictionLog.sample" },
+  { title: "a sample below 0", spec: logged({ sample: -0.5 }), field: "spec.serving.predictionLog.sample" },
+  { title: "a redacted nothing", spec: logged({ redact: [""] }), field: "spec.serving.predictionLog.redact[0]" },
+  { title: "a name redacted twice", spec: logged({ redact: ["a", "a"] }), field: "spec.serving.predictionLog.redact" },
+  {
+    title: "credentials for stdout",
+    spec: logged({ secretRef: { name: "events" } }),
+    field: "spec.serving.predictionLog.secretRef",
   },
   {
     title: "a header's name with a space",
