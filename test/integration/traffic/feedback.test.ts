@@ -40,7 +40,7 @@ describe("feedback for the answers of two versions with three pods each", functi
     const expected: Record<string, { correct: number; incorrect: number }> = {};
     for (let user = 0; user < USERS; user += 1) {
       const row = { age: 18 + (user % 60), income: 500 * user, credit_score: 300 + 4 * user };
-      const answer = (await post("/predict", `user-${user}`, row)).json as unknown as Answer;
+      const answer = (await post<Answer>("/predict", `user-${user}`, row)).json;
       const { request_id, prediction, model_version } = answer;
       const isRight = user % (model_version === "1.0.0" ? 4 : 2) > 0;
       const truth = isRight === (prediction === "approved") ? "approved" : "rejected";
@@ -110,15 +110,15 @@ describe("feedback for the answers of two versions with three pods each", functi
     return (await Promise.all(found)).flat();
   }
 
-  async function post(
+  async function post<Json = Record<string, unknown>>(
     path: string,
     user: string,
     body: object,
-  ): Promise<{ status: number; json: Record<string, unknown> }> {
+  ): Promise<{ status: number; json: Json }> {
     const headers = { "content-type": "application/json", "x-user-id": user };
     const sent = { method: "POST", headers, body: JSON.stringify(body) } as const;
     const { statusCode, body: answer } = await request(`http://127.0.0.1:${port}${path}`, sent);
-    return { status: statusCode, json: (await answer.json()) as Record<string, unknown> };
+    return { status: statusCode, json: (await answer.json()) as Json };
   }
 });
 
