@@ -174,7 +174,10 @@ function interrupted(error: NodeJS.ErrnoException, stall: StallTimer, file: Orig
       { cause: error },
     );
   }
-  const why = stall.signal.aborted ? `nothing came for ${STALL_MS / 1000} s` : error.message;
+  // An SDK's numeric code is the status of an answer, whose text may hold what was sent: credentials, too.
+  const { code, message } = error as { code?: unknown; message: string };
+  const said = typeof code === "number" ? `status ${code}` : message;
+  const why = stall.signal.aborted ? `nothing came for ${STALL_MS / 1000} s` : said;
   return new LoadError("SourceUnavailable", `loading ${uri}: fetching ${file.path} was interrupted: ${why}`, {
     cause: error,
   });

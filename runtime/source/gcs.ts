@@ -2,6 +2,8 @@ import { addAbortSignal } from "node:stream";
 
 import { Storage } from "@google-cloud/storage";
 import type { StorageOptions } from "@google-cloud/storage";
+import { JWT } from "google-auth-library";
+import { z } from "zod";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
@@ -33,8 +35,20 @@ function clientOptions({ googleCredentials, storageEmulatorHost }: Config, uri: 
   if (storageEmulatorHost !== undefined)
     return { retryOptions, apiEndpoint: storageEmulatorHost, projectId: "emulated" };
   if (googleCredentials === undefined) return { retryOptions };
+  const { client_email: email, private_key: key } = serviceAccountKey(googleCredentials, uri);
+  return { retryOptions, authClient: new JWT({ email, key, scopes: [READ_ONLY] }) };
+}
+
+const READ_ONLY = "https://www.googleapis.com/auth/devstorage.read_only";
+const SERVICE_ACCOUNT_KEY = z.object({
+  type: z.literal("service_account"),
+  client_email: z.string(),
+  private_key: z.string(),
+});
+
+function serviceAccountKey(text: string, uri: string): z.infer<typeof SERVICE_ACCOUNT_KEY> {
   try {
-    return { retryOptions, credentials: JSON.parse(googleCredentials) as NonNullable<StorageOptions["credentials"]> };
+    return SERVICE_ACCOUNT_KEY.parse(JSON.parse(text));
   } catch {
     // Not the cause: it could quote the key.
     throw new LoadError(

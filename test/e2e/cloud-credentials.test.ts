@@ -134,6 +134,7 @@ describe("gs:// with the key of a service account", function () {
   });
   let internet: Internet;
   const seen: string[] = [];
+  let refusesDownloads = false;
 
   before(async () => {
     expect(url, "GCS_URL").to.match(/^http/);
@@ -149,6 +150,8 @@ describe("gs:// with the key of a service account", function () {
       "storage.googleapis.com": (request, response) => {
         seen.push(request.headers.authorization ?? "none");
         if (request.headers.authorization !== `Bearer ${TOKEN}`) response.writeHead(403).end("{}");
+        else if (refusesDownloads && request.url?.includes("alt=media"))
+          response.writeHead(400).end(`you sent ${TOKEN}`);
         else handOn(request, response, new URL(url), new URL(url).host);
       },
     });
@@ -176,6 +179,15 @@ describe("gs:// with the key of a service account", function () {
     const said = await guarded.start({ ...internet.environment, ...environment }, [TOKEN, line]);
     expect(said).to.include('"ready"');
     expect(new Set(seen)).to.deep.equal(new Set([`Bearer ${TOKEN}`]));
+  });
+
+  it("is not told in the log when what refuses a download repeats it", async () => {
+    refusesDownloads = true;
+    const environment = { MODEL_URI: `gs://${bucket}/loan/`, GOOGLE_CREDENTIALS: credentials(privateKey) };
+    const limits = { LOAD_DEADLINE_SECONDS: "5" };
+    const said = await guarded.start({ ...internet.environment, ...environment, ...limits }, [TOKEN]);
+    refusesDownloads = false;
+    expect(said).to.include("SourceUnavailable");
   });
 
   it("is denied with another's key", async () => {

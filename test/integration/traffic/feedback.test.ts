@@ -13,11 +13,7 @@ const USERS = 120;
 const DAY_MS = 86_400_000;
 const secrets: ResourceType = { group: "", version: "v1", plural: "secrets", kind: "Secret", namespaced: true };
 
-interface Answer {
-  readonly request_id: string;
-  readonly prediction: string;
-  readonly model_version: string;
-}
+type Answer = Record<"request_id" | "prediction" | "model_version", string>;
 
 describe("feedback for the answers of two versions with three pods each", function () {
   this.timeout(120_000);
@@ -40,7 +36,7 @@ describe("feedback for the answers of two versions with three pods each", functi
     const expected: Record<string, { correct: number; incorrect: number }> = {};
     for (let user = 0; user < USERS; user += 1) {
       const row = { age: 18 + (user % 60), income: 500 * user, credit_score: 300 + 4 * user };
-      const answer = (await post("/predict", `user-${user}`, row)).json as unknown as Answer;
+      const answer = (await post("/predict", `user-${user}`, row)).json as Answer;
       const { request_id, prediction, model_version } = answer;
       const isRight = user % (model_version === "1.0.0" ? 4 : 2) > 0;
       const truth = isRight === (prediction === "approved") ? "approved" : "rejected";

@@ -4,6 +4,7 @@ import { expect } from "chai";
 
 import * as messages from "../../../runtime/grpc/inference-messages.ts";
 import { embedded, many, message, one, optional, string } from "../../../runtime/grpc/protobuf.ts";
+import { unaryCall } from "../support/grpc-call.ts";
 import { Serving } from "../support/serving.ts";
 import { graph } from "../support/scratch.ts";
 
@@ -49,12 +50,7 @@ class Calls {
   }
 
   call(method: string, bytes: Buffer): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
-      this.client.makeUnaryRequest<Buffer, Buffer>(`${PACKAGE}/${method}`, asIs, asIs, bytes, (error, answer) => {
-        if (error) reject(error);
-        else resolve(answer ?? Buffer.alloc(0));
-      });
-    });
+    return unaryCall(this.client, `${PACKAGE}/${method}`, bytes);
   }
 
   async infer(request: Request): Promise<Response> {

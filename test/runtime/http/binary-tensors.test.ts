@@ -74,6 +74,17 @@ for (const [title, environment] of PLACES)
       expect(answer.json.outputs[0]?.data).to.deep.equal(["", "süß"]);
     });
 
+    it("are null in JSON where they are NaN or infinite, and decimal strings beyond 2^53", async () => {
+      const outputs = ["float", "double", "int64", "uint64"].map((type) => ({ name: `out_${type}` }));
+      const answer = await infer(serving, { inputs, outputs }, bytes);
+      expect(answer.json.outputs.map(({ data }) => data)).to.deep.equal([
+        [null, null],
+        [0.1, null],
+        ["-9223372036854775808", "9223372036854775807"],
+        [0, "18446744073709551615"],
+      ]);
+    });
+
     it("share a run with the rows of other clients, and come back to whom they belong", async () => {
       const answers = await Promise.all(
         Array.from({ length: 40 }, (_, client) => {

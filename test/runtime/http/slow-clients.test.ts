@@ -12,7 +12,7 @@ const FILES = { "model.onnx": graph("words-and-numbers") };
 const HEAD = `POST /predict HTTP/1.1\r\nhost: model\r\ncontent-type: application/json\r\n`;
 
 describe("Clients that are slow", () => {
-  const serving = new Serving(FILES, { CLIENT_TIMEOUT_SECONDS: "1" });
+  const serving = new Serving(FILES, { CLIENT_TIMEOUT_SECONDS: "2" });
   const inFlight = async (): Promise<string | undefined> =>
     /ml_requests_in_flight\S* (\d+)/.exec(await serving.text("/metrics"))?.[1];
 
