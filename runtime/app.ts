@@ -6,10 +6,10 @@ import type { Config } from "./config.ts";
 import { PredictionIds } from "./feedback/prediction-id.ts";
 import type { GrpcServer } from "./grpc/server.ts";
 import { BodyBudget } from "./http/body.ts";
-import { endpoints } from "./http/endpoints.ts";
-import { feedbackEndpoint } from "./http/feedback.ts";
+import { healthEndpoint, isHealthPath } from "./http/health.ts";
 import { hotEndpoint } from "./http/hot-endpoint.ts";
 import { inferProtocol, isInferPath } from "./http/infer.ts";
+import { LoadedLater } from "./http/loaded-later.ts";
 import { invocationsProtocol, isV1PredictPath, predictProtocol, v1Protocol } from "./http/predict.ts";
 import { HttpServer } from "./http/server.ts";
 import type { Router } from "./http/server.ts";
@@ -128,20 +128,28 @@ async function listenForGrpc({ config, state, metrics, logger }: Parts): Promise
 function router({ config, state, metrics, logger, pod }: Parts): Router {
   const options = { state, metrics, logger, bodies: new BodyBudget(config.maxBodyBytes), maxInFlight: config.maxQueue };
   const ids = new PredictionIds(config.feedbackKey, config.feedbackMaxAgeSeconds * 1000);
-  const { countFeedback } = pod;
-  const feedback = feedbackEndpoint({ ids, countFeedback, logger, bodies: options.bodies, now: Date.now });
   const predict = hotEndpoint(predictProtocol(metrics, ids), options);
   const invocations = hotEndpoint(invocationsProtocol(metrics), options);
   const v1 = hotEndpoint(v1Protocol(metrics), options);
   const infer = hotEndpoint(inferProtocol(metrics), options);
-  const cold = endpoints(state, metrics, logger);
+  const health = healthEndpoint(state);
+  const { countFeedback } = pod;
+  const feedback = new LoadedLater(async () => {
+    const { feedbackEndpoint } = await import("./http/feedback.ts");
+    return feedbackEndpoint({ ids, countFeedback, logger, bodies: options.bodies, now: Date.now });
+  }, logger);
+  const cold = new LoadedLater(async () => {
+    const { endpoints } = await import("./http/endpoints.ts");
+    return endpoints(state, metrics, logger);
+  }, logger);
   return (path) => {
     if (path === "/predict") return (request, response) => void predict(request, response);
     if (isInferPath(path)) return (request, response) => void infer(request, response);
-    if (path === "/feedback") return (request, response) => void feedback(request, response);
+    if (isHealthPath(path)) return health;
+    if (path === "/feedback") return feedback.handle;
     if (isV1PredictPath(path)) return (request, response) => void v1(request, response);
     if (path === "/invocations") return (request, response) => void invocations(request, response);
-    return cold;
+    return cold.handle;
   };
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { Logger } from "pino";
-import { z } from "zod";
+import * as z from "zod";
 
 import type { PredictionIds } from "../feedback/prediction-id.ts";
 import type { CountFeedback, RefusedFeedback } from "../feedback/quality.ts";
