@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
-import { isArchive } from "./archive.ts";
+import { isArchive } from "./archive-name.ts";
 import { ArtifactCache } from "./cache.ts";
 import { requireDigest } from "./digest.ts";
 import { fileDigest, folderDigest, listFiles, tooLarge } from "./file-tree.ts";
