@@ -57,7 +57,8 @@ interface Listening {
  * Listens at once, unless other processes of the pod serve already, and loads the model. Rejects, with the system's error,
  * only when it cannot listen.
  */
-export async function startRuntime(config: Config, logger: Logger, pod: Pod = alone(config)): Promise<Runtime> {
+export async function startRuntime(config: Config, parent: Logger, pod: Pod = alone(config)): Promise<Runtime> {
+  const logger = parent.child({ model_variant: config.modelVariant }); // and model_version, once it is known
   const state = new ServingState();
   const metrics = new RuntimeMetrics((own) => pod.shareMetrics(own));
   const parts = { config, state, metrics, logger, pod };
@@ -180,6 +181,7 @@ async function load({ config, state, metrics, logger, pod }: Parts, signal: Abor
     onRan: (milliseconds) => metrics.inference(milliseconds / 1000),
     onWait: (milliseconds) => metrics.queueWait(milliseconds / 1000),
   });
+  logger.setBindings({ model_version: identity.version });
   const loadSeconds = (performance.now() - began) / 1000;
   metrics.serve(served, loadSeconds);
   state.model = served;

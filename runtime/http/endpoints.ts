@@ -9,6 +9,7 @@ import type { ServingState } from "../serving-state.ts";
 import { DOCS_PAGE, DOCS_POLICY } from "./docs-page.ts";
 import { modelInfo } from "./model-info.ts";
 import { openApi } from "./openapi.ts";
+import { requestId } from "./request-id.ts";
 
 /** Everything but the hot path, health and feedback: metadata, metrics, documentation. */
 export function endpoints(state: ServingState, metrics: RuntimeMetrics, logger: Logger): Express {
@@ -68,8 +69,12 @@ export function endpoints(state: ServingState, metrics: RuntimeMetrics, logger: 
   });
   const failed: ErrorRequestHandler = (error: Error & { status?: number }, request, response, _next) => {
     const status = error.status ?? 500;
-    if (status >= 500) logger.error({ err: error, path: request.path }, "a request failed");
-    response.status(status).json({ error: status >= 500 ? "internal error; the log has the cause" : error.message });
+    const id = requestId(request);
+    if (status >= 500) logger.error({ request_id: id, err: error, path: request.path }, "a request failed");
+    response
+      .status(status)
+      .set("x-request-id", id)
+      .json({ error: status >= 500 ? "internal error; the log has the cause" : error.message });
   };
   app.use(failed);
   return app;

@@ -8,6 +8,7 @@ interface LogLine {
   readonly port?: number;
   readonly pid?: number;
   readonly process?: string;
+  readonly [key: string]: unknown;
 }
 
 /** `node runtime/main.ts` as a container would run it: nothing of our environment but what is given. */
