@@ -6,10 +6,10 @@ import type { Config } from "./config.ts";
 import { PredictionIds } from "./feedback/prediction-id.ts";
 import type { GrpcServer } from "./grpc/server.ts";
 import { BodyBudget } from "./http/body.ts";
-import { endpoints } from "./http/endpoints.ts";
-import { feedbackEndpoint } from "./http/feedback.ts";
+import { healthEndpoint, isHealthPath } from "./http/health.ts";
 import { hotEndpoint } from "./http/hot-endpoint.ts";
 import { inferProtocol, isInferPath } from "./http/infer.ts";
+import { LoadedLater } from "./http/loaded-later.ts";
 import { invocationsProtocol, isV1PredictPath, predictProtocol, v1Protocol } from "./http/predict.ts";
 import { HttpServer } from "./http/server.ts";
 import type { Routes } from "./http/server.ts";
@@ -60,10 +60,11 @@ interface Listening {
  */
 export async function startRuntime(
   config: Config,
-  logger: Logger,
+  parent: Logger,
   pod: Pod = alone(config),
   metrics = new RuntimeMetrics((own) => pod.shareMetrics(own)),
 ): Promise<Runtime> {
+  const logger = parent.child({ model_variant: config.modelVariant }); // and model_version, once it is known
   const state = new ServingState();
   const parts = { config, state, metrics, logger, pod };
   pod.onReadiness((othersReady) => state.setOthersReady(othersReady));
@@ -134,13 +135,20 @@ async function listenForGrpc({ config, state, metrics, logger }: Parts): Promise
 function routes({ config, state, metrics, logger, pod }: Parts, bodies: BodyBudget): Routes {
   const options = { state, metrics, logger, maxInFlight: config.maxQueue };
   const ids = new PredictionIds(config.feedbackKey, config.feedbackMaxAgeSeconds * 1000);
-  const { countFeedback } = pod;
-  const feedback = feedbackEndpoint({ ids, countFeedback, logger, bodies, now: Date.now });
   const predict = hotEndpoint(predictProtocol(metrics, ids), options);
   const invocations = hotEndpoint(invocationsProtocol(metrics), options);
   const v1 = hotEndpoint(v1Protocol(metrics), options);
   const infer = hotEndpoint(inferProtocol(metrics), options);
-  const cold = endpoints(state, metrics, logger);
+  const health = healthEndpoint(state);
+  const { countFeedback } = pod;
+  const feedback = new LoadedLater(async () => {
+    const { feedbackEndpoint } = await import("./http/feedback.ts");
+    return feedbackEndpoint({ ids, countFeedback, logger, bodies, now: Date.now });
+  }, logger);
+  const cold = new LoadedLater(async () => {
+    const { endpoints } = await import("./http/endpoints.ts");
+    return endpoints(state, metrics, logger);
+  }, logger);
   return {
     hot: (path) => {
       if (path === "/predict") return predict;
@@ -148,7 +156,10 @@ function routes({ config, state, metrics, logger, pod }: Parts, bodies: BodyBudg
       if (isV1PredictPath(path)) return v1;
       return path === "/invocations" ? invocations : undefined;
     },
-    cold: (path) => (path === "/feedback" ? (request, response) => void feedback(request, response) : cold),
+    cold: (path) => {
+      if (isHealthPath(path)) return health;
+      return path === "/feedback" ? feedback.handle : cold.handle;
+    },
   };
 }
 
@@ -181,6 +192,7 @@ async function load({ config, state, metrics, logger, pod }: Parts, signal: Abor
     onWait: (milliseconds) => metrics.queueWait(milliseconds / 1000),
     log,
   });
+  logger.setBindings({ model_version: identity.version });
   const loadSeconds = (performance.now() - began) / 1000;
   metrics.serve(served, loadSeconds);
   state.model = served;

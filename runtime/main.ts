@@ -79,4 +79,4 @@ function report(failure: LoadError, logger: Logger): void {
   }
 }
 
-process.exit(await main());
+void main().then((code) => process.exit(code));

@@ -239,6 +239,8 @@ export class PodWorker {
         HOSTNAME: this.pod.metadata.name,
         // So that no program falls back to the machine's own /dev/termination-log.
         TERMINATION_MESSAGE_PATH: terminationMessageFile,
+        // All pods share the machine's processors: each would take all of them.
+        PROCESSES: "1",
         ...(Object.fromEntries(localised) as Record<string, string>),
         // All pods share the machine's network: a program that listened on all addresses would take its port from the others.
         HOST: this.address,

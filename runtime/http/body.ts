@@ -1,7 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { promisify } from "node:util";
-import { gunzip, inflate } from "node:zlib";
 import type { ZlibOptions } from "node:zlib";
 
 import { jsonErrorPosition } from "../protocol/json-error.ts";
@@ -35,8 +34,14 @@ export class BodyBudget {
 }
 
 const DECODERS: ReadonlyMap<string, (body: Buffer, options: ZlibOptions) => Promise<Buffer>> = new Map([
-  ["gzip", promisify<Buffer, ZlibOptions, Buffer>(gunzip)],
-  ["deflate", promisify<Buffer, ZlibOptions, Buffer>(inflate)],
+  [
+    "gzip",
+    async (body, options) => promisify<Buffer, ZlibOptions, Buffer>((await import("node:zlib")).gunzip)(body, options),
+  ],
+  [
+    "deflate",
+    async (body, options) => promisify<Buffer, ZlibOptions, Buffer>((await import("node:zlib")).inflate)(body, options),
+  ],
 ]);
 
 export const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;

@@ -2,7 +2,6 @@ import express from "express";
 import type { ErrorRequestHandler, Express, RequestHandler } from "express";
 import type { Logger } from "pino";
 
-import { HEALTH_PATH } from "../contract.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import { modelMetadata, modelStatus, serverMetadata } from "../protocol/model-metadata.ts";
 import type { ServedModel } from "../served-model.ts";
@@ -10,8 +9,9 @@ import type { ServingState } from "../serving-state.ts";
 import { DOCS_PAGE, DOCS_POLICY } from "./docs-page.ts";
 import { modelInfo } from "./model-info.ts";
 import { openApi } from "./openapi.ts";
+import { requestId } from "./request-id.ts";
 
-/** Everything but the hot path: health, metadata, metrics. */
+/** Everything but the hot path, health and feedback: metadata, metrics, documentation. */
 export function endpoints(state: ServingState, metrics: RuntimeMetrics, logger: Logger): Express {
   const app = express();
   app.disable("x-powered-by").disable("etag");
@@ -34,13 +34,6 @@ export function endpoints(state: ServingState, metrics: RuntimeMetrics, logger: 
     };
 
   const routes: Record<string, RequestHandler<Record<string, string>>> = {
-    [HEALTH_PATH]: (_, response) => {
-      const { phase, model } = state;
-      response.status(phase === "ready" ? 200 : 503).json({
-        status: phase === "ready" ? "ok" : phase,
-        ...(model && { model_version: model.identity.version, model_variant: model.identity.variant }),
-      });
-    },
     "/model/info": withModel(modelInfo),
     "/openapi.json": withModel(openApi),
     "/docs": (_, response) => void response.set("content-security-policy", DOCS_POLICY).type("html").send(DOCS_PAGE),
@@ -49,9 +42,6 @@ export function endpoints(state: ServingState, metrics: RuntimeMetrics, logger: 
     },
     "/ping": (_, response) => void response.sendStatus(state.phase === "ready" ? 200 : 503), // MLflow's health check
     "/v2": (_, response) => void response.json(serverMetadata),
-    "/v2/health/live": (_, response) => void response.json({ live: true }),
-    "/v2/health/ready": (_, response) =>
-      void response.status(state.phase === "ready" ? 200 : 503).json({ ready: state.phase === "ready" }),
   };
   for (const path of ["/v2/models/:model", "/v2/models/:model/versions/:version"]) {
     routes[path] = withModel(({ model, identity }) => modelMetadata(identity, model.pipeline));
@@ -79,8 +69,12 @@ export function endpoints(state: ServingState, metrics: RuntimeMetrics, logger: 
   });
   const failed: ErrorRequestHandler = (error: Error & { status?: number }, request, response, _next) => {
     const status = error.status ?? 500;
-    if (status >= 500) logger.error({ err: error, path: request.path }, "a request failed");
-    response.status(status).json({ error: status >= 500 ? "internal error; the log has the cause" : error.message });
+    const id = requestId(request.headers);
+    if (status >= 500) logger.error({ request_id: id, err: error, path: request.path }, "a request failed");
+    response
+      .status(status)
+      .set("x-request-id", id)
+      .json({ error: status >= 500 ? "internal error; the log has the cause" : error.message });
   };
   app.use(failed);
   return app;

@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { Logger } from "pino";
-import { z } from "zod";
+import * as z from "zod";
 
 import type { PredictionIds } from "../feedback/prediction-id.ts";
 import type { CountFeedback, RefusedFeedback } from "../feedback/quality.ts";
 import { JSON_TYPE, parseJson, readBody, requireContent } from "./body.ts";
 import type { BodyBudget } from "./body.ts";
 import { ClientGoneError, RequestError, answerable } from "./request-error.ts";
+import { requestId } from "./request-id.ts";
 import { sendJson } from "./respond.ts";
 
 const FEEDBACK = z.object({ request_id: z.string().max(4096), truth: z.unknown() });
@@ -64,18 +65,19 @@ export function feedbackEndpoint(
   };
 
   return async (request, response) => {
+    const id = requestId(request.headers);
     try {
       const { status, body } = await handle(request);
-      sendJson(response, status, JSON.stringify(body));
+      sendJson(response, status, JSON.stringify(body), { "x-request-id": id });
     } catch (thrown) {
       if (thrown instanceof ClientGoneError) {
         response.destroy();
         return;
       }
       const { status, message, headers, reason } = answerable(thrown);
-      if (reason === "internal") logger.error({ err: thrown }, "feedback failed");
+      if (reason === "internal") logger.error({ request_id: id, err: thrown }, "feedback failed");
       const unread = request.complete ? {} : { connection: "close" };
-      sendJson(response, status, JSON.stringify({ detail: message }), { ...unread, ...headers });
+      sendJson(response, status, JSON.stringify({ detail: message }), { ...unread, ...headers, "x-request-id": id });
       request.resume();
     }
   };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { LoadError } from "../load-error.ts";
 import { conversionOf } from "./conversions.ts";
 import type { Metadata } from "./metadata.ts";
-import { readMlflowModel } from "./mlflow.ts";
+import type { MlflowModel } from "./mlflow.ts";
 
 const MODEL = "model.onnx";
 const PREPROCESSOR = "preprocessor.onnx";
@@ -25,7 +25,7 @@ export function singleFile(file: string, source: string): ModelFiles {
 
 /** The graphs in a folder. Throws a LoadError that says how to convert what was found instead of an ONNX model. */
 export async function findModelFiles(folder: string, source: string): Promise<ModelFiles> {
-  const mlflow = await readMlflowModel(folder, source);
+  const mlflow = existsSync(join(folder, "MLmodel")) ? await mlflowModel(folder, source) : undefined;
   const names = (await readdir(folder)).filter((name) => !name.startsWith("."));
   const graphs = names.filter((name) => name.endsWith(".onnx") && name !== PREPROCESSOR);
   const model = mlflow ? mlflow.graph : graphs.includes(MODEL) ? MODEL : graphs.length === 1 ? graphs[0] : undefined;
@@ -37,6 +37,12 @@ export async function findModelFiles(folder: string, source: string): Promise<Mo
     ...(mlflow?.features && { features: mlflow.features }),
     ...(names.includes(PREPROCESSOR) && { preprocessor: PREPROCESSOR }),
   };
+}
+
+/** The parsers that it needs are loaded for those models alone. */
+async function mlflowModel(folder: string, source: string): Promise<MlflowModel | undefined> {
+  const { readMlflowModel } = await import("./mlflow.ts");
+  return readMlflowModel(folder, source);
 }
 
 function noModel(names: readonly string[], graphs: readonly string[], source: string): LoadError {

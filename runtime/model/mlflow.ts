@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { parse } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 
 import { LoadError } from "../load-error.ts";
 import { requireSafePath } from "../source/safe-path.ts";

@@ -24,13 +24,19 @@ export class RuntimeMetrics {
   readonly #inference = new CountedHistogram(SECONDS);
   readonly #batchRows = new CountedHistogram(BATCH_ROWS);
   readonly #gather: Families;
-  #process: Promise<ProcessMetrics> | undefined;
+  readonly #parts: Families[] = [];
   #kind: AnswerReader["kind"] = "tensors";
   #served: { readonly model: ServedModel; readonly loadSeconds: number } | undefined;
 
   /** `share` makes the metrics of this process a part of the pod's, and returns what gathers all of these. */
   constructor(share: (own: Families) => Families) {
     this.#gather = share(() => this.#families());
+    this.add(processFamilies());
+  }
+
+  /** Has the metrics of a part that counts for itself exposed with ours. */
+  add(part: Families): void {
+    this.#parts.push(part);
   }
 
   /** Starts the series of a model; before that only those of the process are exposed. */
@@ -73,9 +79,8 @@ export class RuntimeMetrics {
   }
 
   async #families(): Promise<MetricFamily[]> {
-    this.#process ??= startProcessMetrics();
-    const process = await (await this.#process).families();
-    return [...this.#ofModel(), ...process];
+    const parts = await Promise.all(this.#parts.map((families) => families()));
+    return [...this.#ofModel(), ...parts.flat()];
   }
 
   #ofModel(): MetricFamily[] {
@@ -126,8 +131,12 @@ function gauge(name: string, help: string, labels: Labels, value: number, across
   return { name, help, type: "gauge", across, samples: [{ labels, value }] };
 }
 
-/** Loaded when somebody scrapes: the library takes longer to load than a small model. */
-async function startProcessMetrics(): Promise<ProcessMetrics> {
-  const module = await import("./process-metrics.ts");
-  return new module.ProcessMetrics();
+/** Those of the process. The library is loaded by the first scrape: that takes longer than a small model. */
+function processFamilies(): Families {
+  let started: Promise<ProcessMetrics> | undefined;
+  const start = async (): Promise<ProcessMetrics> => {
+    const module = await import("./process-metrics.ts");
+    return new module.ProcessMetrics();
+  };
+  return async () => (await (started ??= start())).families();
 }

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 import { DATATYPES } from "../model/tensor.ts";
 import { InferError } from "./infer-error.ts";

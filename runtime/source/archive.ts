@@ -7,8 +7,6 @@ import type { UnpackOptions } from "./extraction.ts";
 import { unpackTar } from "./tar.ts";
 import { unpackZip } from "./zip.ts";
 
-export const isArchive = (path: string): boolean => /\.(?:tar\.gz|tgz|tar|zip)$/i.test(path);
-
 /**
  * Unpacks the regular files of an archive into `folder`. `name` tells its format. Throws a LoadError for anything else than files and folders (links could leave the folder), for
  * damage, and at the limits.

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 
-import { z } from "zod";
+import * as z from "zod";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";

@@ -8,6 +8,7 @@ interface LogLine {
   readonly port?: number;
   readonly pid?: number;
   readonly process?: string;
+  readonly [key: string]: unknown;
 }
 
 /** `node runtime/main.ts` as a container would run it: nothing of our environment but what is given. */
@@ -18,7 +19,14 @@ export class RuntimeProcess {
   #changed: () => void = () => undefined;
 
   constructor(environment: Readonly<Record<string, string>>, args: readonly string[] = []) {
-    const env = { PATH: process.env["PATH"] ?? "", PORT: "0", HOST: "127.0.0.1", DRAIN_SECONDS: "0", ...environment };
+    const env = {
+      PATH: process.env["PATH"] ?? "",
+      PORT: "0",
+      HOST: "127.0.0.1",
+      DRAIN_SECONDS: "0",
+      PROCESSES: "1",
+      ...environment,
+    };
     this.#child = spawn(process.execPath, ["runtime/main.ts", ...args], { env, stdio: ["ignore", "pipe", "inherit"] });
     const { stdout } = this.#child;
     if (stdout === null) throw new Error("stdout is not piped");

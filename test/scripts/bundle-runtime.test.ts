@@ -1,0 +1,25 @@
+import { execFile } from "node:child_process";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+import { expect } from "chai";
+
+const run = promisify(execFile);
+
+/** In the project, so that the libraries that are not part of the bundle are found. */
+const FOLDER = join("dist", `test-${process.pid}`);
+
+describe("The bundle of the runtime", () => {
+  after(() => rm(FOLDER, { recursive: true, force: true }));
+
+  it("serves, in a thread of its own and over gRPC too, and ends when it is told to", async () => {
+    await run(process.execPath, ["scripts/bundle-runtime.ts", FOLDER]);
+    const { stdout } = await run(
+      process.execPath,
+      ["scripts/warm-runtime.ts", join(FOLDER, "main.js"), "examples/loan/2.0.0"],
+      { env: { PATH: process.env["PATH"] ?? "", INLINE_RUN_MS: "0", PROCESSES: "1" } },
+    );
+    expect(stdout).to.include('"thread":true').and.to.include('"msg":"listening for gRPC"').and.to.include('"stopped"');
+  });
+});
