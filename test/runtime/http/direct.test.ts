@@ -15,7 +15,7 @@ import { RequestError } from "../../../runtime/http/request-error.ts";
 import { refuse } from "../../../runtime/http/refuse.ts";
 import { waitFor } from "../support/wait-for.ts";
 
-const CASES = Number(process.env["FUZZ_CASES"] ?? 2000) / 10;
+const CASES = Number(process.env["FUZZ_CASES"] ?? 2000) / 20;
 const KEEP_ALIVE_MS = 620_000;
 
 /** Answers with what it understood of the request, a turn later. */
