@@ -1,6 +1,7 @@
 import { concatenate, rowSize } from "../model/tensor.ts";
 import type { OutputTensor, TensorValues } from "../model/tensor.ts";
-import type { Feeds, Pipeline } from "../model/pipeline.ts";
+import type { Pipeline } from "../model/pipeline.ts";
+import type { Feeds } from "../model/session.ts";
 
 /** The validated rows of one request. */
 export interface Job {
@@ -126,8 +127,9 @@ export class MicroBatcher {
   }
 
   async #runAll(): Promise<void> {
-    while (this.#waiting.length > 0) await this.#runBatch(this.#takeBatch());
-    this.#running = false;
+    await this.#runBatch(this.#takeBatch());
+    if (this.#waiting.length > 0) setImmediate(() => void this.#runAll()); // others get their turn between two runs
+    else this.#running = false;
   }
 
   /** The oldest job and those that can share its run; those that waited too long or in vain leave. */

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 
-import type { Feeds, Pipeline } from "../model/pipeline.ts";
+import type { Pipeline } from "../model/pipeline.ts";
+import type { Feeds } from "../model/session.ts";
 import { isElementType } from "../model/tensor.ts";
 import type { OutputTensor } from "../model/tensor.ts";
 import type { FromWorker, SentTensor, ToWorker, WorkerSetup } from "./messages.ts";

@@ -25,7 +25,7 @@ export interface HotResponse {
   readonly headers: Readonly<Record<string, string>>;
   readonly json: string;
   /** Bytes that follow the JSON. */
-  readonly raw?: readonly Uint8Array[];
+  readonly raw?: readonly Uint8Array[] | undefined;
 }
 
 /** Answers everything itself and never rejects; undefined when nobody waits for the answer any more. */
@@ -71,35 +71,40 @@ export function hotEndpoint(protocol: HotProtocol, options: HotEndpointOptions):
   const { state, metrics, logger, maxInFlight } = options;
   const logsRequests = logger.isLevelEnabled("debug");
 
-  const handle = async (request: HotRequest, id: string, body: Buffer | (() => Promise<Buffer>)): Promise<Answer> => {
-    const { method, headers, began, isGone } = request;
+  /** Throws a RequestError for a request that is not even read. */
+  const admit = ({ method, headers }: HotRequest): ServedModel => {
     if (method !== "POST") {
       throw new RequestError(405, `${method} is not supported here: use POST`, { headers: { allow: "POST" } });
     }
     if (state.model === undefined) throw busy("the model is still loading", "not_ready");
     if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
-    const caller = {
-      deadline: deadline(request),
-      isGone,
-      requestId: id,
-      protocol: protocol.name,
-      began,
-      header: (name: string) => headers[name],
-    };
     protocol.requireContent(headers);
-    const bytes = typeof body === "function" ? await body() : body;
-    return protocol.answer(state.model, bytes, { requestId: id, request, caller });
+    return state.model;
   };
 
   return async (request, body) => {
-    const { method, url, headers, began } = request;
-    const id = requestId(headers);
+    const { began, isGone } = request;
+    const id = requestId(request.headers);
     let status = 200;
     metrics.inFlight += 1;
     try {
-      const { json, raw, requestId: given = id } = await handle(request, id, body);
+      const model = admit(request);
+      const caller = {
+        deadline: deadline(request),
+        isGone,
+        requestId: id,
+        protocol: protocol.name,
+        began,
+        header: (name: string) => request.headers[name],
+      };
+      const bytes = typeof body === "function" ? await body() : body;
+      const {
+        json,
+        raw,
+        requestId: given = id,
+      } = await protocol.answer(model, bytes, { requestId: id, request, caller });
       metrics.latency((performance.now() - began) / 1000);
-      return { status, headers: { "x-request-id": given }, json, ...(raw && { raw }) };
+      return { status, headers: { "x-request-id": given }, json, raw };
     } catch (thrown) {
       if (thrown instanceof ClientGoneError || thrown instanceof CancelledError) return undefined;
       const error = answerable(thrown);
@@ -110,8 +115,8 @@ export function hotEndpoint(protocol: HotProtocol, options: HotEndpointOptions):
     } finally {
       metrics.inFlight -= 1;
       if (logsRequests) {
-        const ms = performance.now() - began;
-        logger.debug({ request_id: id, method, path: url, status, ms }, "request");
+        const { method, url: path } = request;
+        logger.debug({ request_id: id, method, path, status, ms: performance.now() - began }, "request");
       }
     }
   };

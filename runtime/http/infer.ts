@@ -5,7 +5,7 @@ import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { Asker, ServedModel } from "../served-model.ts";
 import { JSON_TYPE, parseJson, requireContent } from "./body.ts";
 import type { HotProtocol } from "./hot-endpoint.ts";
-import { requirePath } from "./model-path.ts";
+import { pathCheck } from "./model-path.ts";
 import { RequestError } from "./request-error.ts";
 
 const OCTETS = /^application\/octet-stream\s*(?:;|$)/i;
@@ -15,6 +15,7 @@ export const isInferPath = (path: string): boolean => PATH.test(path);
 
 /** POST /v2/models/{model}[/versions/{version}]/infer: tensors in, tensors out, in JSON or in binary form. */
 export function inferProtocol(metrics: RuntimeMetrics): HotProtocol {
+  const requirePath = pathCheck(PATH);
   return {
     name: "v2",
     requireContent(headers) {
@@ -22,7 +23,7 @@ export function inferProtocol(metrics: RuntimeMetrics): HotProtocol {
       requireContent(headers, accepted, 'send JSON with "content-type: application/json"');
     },
     async answer(served, body, { request, caller }) {
-      requirePath(served.identity, request.url, PATH);
+      requirePath(served.identity, request.url);
       const json = jsonLength(request.headers, body);
       return infer(served, parseJson(body.subarray(0, json)), body.subarray(json), { metrics, caller });
     },

@@ -8,7 +8,7 @@ import { readTensorRows } from "../protocol/tensor-rows.ts";
 import type { ModelIdentity, ServedModel } from "../served-model.ts";
 import { JSON_TYPE, decodeText, parseJson, requireContent } from "./body.ts";
 import type { HotProtocol } from "./hot-endpoint.ts";
-import { requirePath } from "./model-path.ts";
+import { pathCheck } from "./model-path.ts";
 import { RequestError } from "./request-error.ts";
 
 const CSV_TYPE = /^text\/csv\s*(?:;|$)/i;
@@ -59,10 +59,11 @@ export function invocationsProtocol(metrics: RuntimeMetrics): HotProtocol {
 /** POST /v1/models/{model}[/versions/{version}]:predict. */
 export function v1Protocol(metrics: RuntimeMetrics): HotProtocol {
   const protocol = rowProtocol("v1", metrics, PLAIN, (error) => ({ error: messageOf(error) }));
+  const requirePath = pathCheck(V1_PATH);
   return {
     ...protocol,
     async answer(served, body, context) {
-      requirePath(served.identity, context.request.url, V1_PATH);
+      requirePath(served.identity, context.request.url);
       return protocol.answer(served, body, context);
     },
   };

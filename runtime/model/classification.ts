@@ -19,6 +19,7 @@ export interface ClassifierOutputs {
 
 /** Answers with the label and the probabilities. A row with a score that is no number has no prediction. */
 export function classifier({ classes, label, scores, activation, threshold }: ClassifierOutputs): AnswerReader {
+  const names = classes?.map(String);
   return {
     kind: "classification",
     read(outputs, row) {
@@ -28,12 +29,18 @@ export function classifier({ classes, label, scores, activation, threshold }: Cl
         prediction:
           label >= 0 && threshold === undefined ? classLabel(outputs[label], row, classes) : (classes?.[best] ?? null),
         probability: finite(shares.length === 2 ? shares[1] : shares[Math.max(best, 0)]),
-        probabilities: classes
-          ? Object.fromEntries(classes.map((name, index) => [String(name), finite(shares[index])]))
-          : shares.map(finite),
+        probabilities: names ? byName(names, shares) : shares.map(finite),
       };
     },
   };
+}
+
+function byName(names: readonly string[], shares: readonly number[]): Record<string, number | null> {
+  const named: Record<string, number | null> = {};
+  names.forEach((name, index) => {
+    named[name] = finite(shares[index]);
+  });
+  return named;
 }
 
 /** Answers with the model's own label alone. */
@@ -56,8 +63,11 @@ function classLabel(
 
 /** Of one row, one for each class. */
 function probabilities({ data, dims }: OutputTensor, row: number, activation: Activation): number[] {
-  const width = elementCount(dims.slice(1));
-  const scores = Array.from({ length: width }, (_, index) => activate(data[row * width + index] as number, activation));
+  const width = dims.length === 2 ? (dims[1] as number) : elementCount(dims.slice(1));
+  const scores: number[] = [];
+  for (let index = 0; index < width; index += 1) {
+    scores.push(activate(data[row * width + index] as number, activation));
+  }
   if (width === 1) return [1 - (scores[0] as number), ...scores];
   return activation === "softmax" ? softmax(scores) : scores;
 }
@@ -75,7 +85,8 @@ function softmax(scores: readonly number[]): number[] {
 /** Position of the predicted class; -1 when a share is NaN. */
 function bestOf(shares: readonly number[], threshold: number | undefined): number {
   let best = 0;
-  for (const [index, share] of shares.entries()) {
+  for (let index = 0; index < shares.length; index += 1) {
+    const share = shares[index] as number;
     if (Number.isNaN(share)) return -1;
     if (share > (shares[best] as number)) best = index;
   }

@@ -19,9 +19,9 @@ export async function openPipeline(
   intraOpThreads: number,
   source: string,
 ): Promise<OpenedPipeline> {
-  const model = await openGraph(join(folder, files.model), source, intraOpThreads);
+  const model = openGraph(join(folder, files.model), source, intraOpThreads);
   const preprocessor = files.preprocessor
-    ? await openGraph(join(folder, files.preprocessor), source, intraOpThreads)
+    ? openGraph(join(folder, files.preprocessor), source, intraOpThreads)
     : undefined;
   const pipeline = createPipeline(model, preprocessor, source);
   if (pipeline.inputs.length === 0) {

@@ -1,11 +1,9 @@
 import type { Tensor } from "onnxruntime-node";
 
 import { LoadError } from "../load-error.ts";
-import type { Graph } from "./session.ts";
+import type { Feeds, Graph } from "./session.ts";
 import { describeTensor, isElementType, rowSize } from "./tensor.ts";
 import type { OutputTensor, TensorSpec } from "./tensor.ts";
-
-export type Feeds = Readonly<Record<string, Tensor>>;
 
 /** What clients feed and fetch: the preprocessor's inputs when there is one, and the model's tensor outputs. */
 export interface Pipeline {
@@ -21,25 +19,24 @@ export interface Pipeline {
 export function createPipeline(model: Graph, preprocessor: Graph | undefined, source: string): Pipeline {
   if (model.outputs.length === 0) throw unfetchable(model, source);
   const names = model.outputs.map(({ name }) => name);
-  const runModel = async (feeds: Feeds): Promise<OutputTensor[]> => {
-    const outputs = await model.session.run(feeds, names);
-    return names.map((name) => outputTensor(name, outputs[name] as Tensor));
-  };
-  if (preprocessor === undefined)
-    return { inputs: model.inputs, outputs: model.outputs, run: runModel, close: () => model.session.release() };
+  // oxlint-disable-next-line require-await -- other pipelines run elsewhere
+  const runModel = async (feeds: Feeds): Promise<OutputTensor[]> =>
+    model.run(feeds, names).map((tensor, index) => outputTensor(names[index] as string, tensor));
+  const { inputs, outputs } = model;
+  if (preprocessor === undefined) return { inputs, outputs, run: runModel, close: async () => model.close() };
 
   const wires = connect(preprocessor, model, source);
   const fetched = wires.map(({ from }) => from);
   return {
     inputs: preprocessor.inputs,
-    outputs: model.outputs,
+    outputs,
     run: async (feeds) => {
-      const between = await preprocessor.session.run(feeds, fetched);
-      return runModel(Object.fromEntries(wires.map(({ from, to }) => [to, between[from] as Tensor])));
+      const between = preprocessor.run(feeds, fetched);
+      return runModel(Object.fromEntries(wires.map(({ to }, index) => [to, between[index] as Tensor])));
     },
     close: async () => {
-      await preprocessor.session.release();
-      await model.session.release();
+      preprocessor.close();
+      model.close();
     },
   };
 }

@@ -1,5 +1,6 @@
 import { LoadError } from "../load-error.ts";
-import type { Feeds, Pipeline } from "./pipeline.ts";
+import type { Pipeline } from "./pipeline.ts";
+import type { Feeds } from "./session.ts";
 import { concatenate, elementCount } from "./tensor.ts";
 import type { Element, OutputTensor, TensorSpec } from "./tensor.ts";
 

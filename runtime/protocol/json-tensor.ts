@@ -64,5 +64,7 @@ function elementCheck(type: ElementType): (value: unknown) => boolean {
 
 /** The elements of an answer, as JSON can carry them. */
 export function writeElements({ output: { data, type }, first, count }: AnsweredTensor): unknown[] {
-  return Array.from({ length: count }, (_, index) => jsonElement(data[first + index] as number, type));
+  const elements: unknown[] = [];
+  for (let index = first; index < first + count; index += 1) elements.push(jsonElement(data[index] as number, type));
+  return elements;
 }

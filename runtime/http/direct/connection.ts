@@ -32,10 +32,17 @@ interface Timeouts {
   readonly keepAlive: number;
 }
 
-/** A request whose body is on its way. */
-interface Incoming {
+/** A head that we can answer to. */
+interface Understood {
   readonly head: RequestHead;
   readonly endpoint: HotEndpoint;
+  /** The head as it was sent. */
+  readonly bytes: Buffer;
+}
+
+/** A request whose body is on its way. */
+interface Incoming {
+  readonly asked: Understood;
   readonly began: number;
   /** All bytes since the beginning of the head. */
   readonly pieces: Buffer[];
@@ -62,6 +69,8 @@ export class DirectConnection {
   #phase: Phase = "fresh";
   /** When the phase, or the request that it is part of, began. */
   #since = performance.now();
+  /** Clients send the same head again and again; to compare it costs less than to read it. */
+  #understood: Understood | undefined;
   #incoming: Incoming | undefined;
   /** What came after the request that is being answered. The socket is paused while there is such. */
   #unread: Buffer | undefined;
@@ -103,41 +112,51 @@ export class DirectConnection {
 
   /** `bytes` begin with a request. */
   #read(bytes: Buffer): void {
-    const head = readRequestHead(bytes);
-    const endpoint = head && this.#options.route(head.path);
-    if (head === undefined || endpoint === undefined || head.size - head.bodyStart > this.#options.bodies.maxBytes) {
+    const asked = this.#understand(bytes);
+    if (asked === undefined) {
       this.#handOver(bytes);
       return;
     }
+    this.#understood = asked;
     const began = performance.now();
     this.#since = began;
-    if (bytes.length >= head.size) {
-      this.#answer({ head, endpoint, began }, bytes);
+    const { size } = asked.head;
+    if (bytes.length >= size) {
+      this.#answer(asked, began, bytes);
       return;
     }
-    this.#incoming = { head, endpoint, began, pieces: [bytes], size: bytes.length };
+    this.#incoming = { asked, began, pieces: [bytes], size: bytes.length };
     this.#phase = "receiving";
-    if (!this.#options.bodies.hold(head.size)) this.#handOver(this.#received());
+    if (!this.#options.bodies.hold(size)) this.#handOver(this.#received());
+  }
+
+  #understand(bytes: Buffer): Understood | undefined {
+    const last = this.#understood;
+    if (last !== undefined && startsWith(bytes, last.bytes)) return last;
+    const head = readRequestHead(bytes);
+    if (head === undefined || head.size - head.bodyStart > this.#options.bodies.maxBytes) return undefined;
+    const endpoint = this.#options.route(head.path);
+    return endpoint && { head, endpoint, bytes: Buffer.from(bytes.subarray(0, head.bodyStart)) };
   }
 
   #receive(chunk: Buffer): void {
     const incoming = this.#incoming as Incoming;
     incoming.pieces.push(chunk);
     incoming.size += chunk.length;
-    if (incoming.size >= incoming.head.size) this.#answer(incoming, this.#received());
+    if (incoming.size >= incoming.asked.head.size) this.#answer(incoming.asked, incoming.began, this.#received());
     else if (incoming.pieces.length >= MAX_PIECES) this.#handOver(this.#received());
   }
 
   /** Takes the bytes of the incoming request. */
   #received(): Buffer {
-    const { head, pieces } = this.#incoming as Incoming;
+    const { asked, pieces } = this.#incoming as Incoming;
     this.#incoming = undefined;
-    this.#options.bodies.release(head.size);
+    this.#options.bodies.release(asked.head.size);
     return Buffer.concat(pieces);
   }
 
   /** `bytes` begin with the whole request. */
-  #answer({ head, endpoint, began }: Pick<Incoming, "head" | "endpoint" | "began">, bytes: Buffer): void {
+  #answer({ head, endpoint }: Understood, began: number, bytes: Buffer): void {
     const { url, headers, bodyStart, size } = head;
     this.#phase = "answering";
     if (bytes.length > size) this.#keepUnread(bytes.subarray(size));
@@ -212,5 +231,8 @@ export class DirectConnection {
 
   readonly #isGone = (): boolean => this.#socket.destroyed || this.#socket.writableEnded;
 }
+
+const startsWith = (bytes: Buffer, start: Buffer): boolean =>
+  bytes.length >= start.length && bytes.compare(start, 0, start.length, 0, start.length) === 0;
 
 const ignore = (): void => undefined;

@@ -8,7 +8,8 @@ import {
   QueueFullError,
 } from "../../../runtime/batching/micro-batcher.ts";
 import type { BatcherOptions, Job } from "../../../runtime/batching/micro-batcher.ts";
-import type { Feeds, Pipeline } from "../../../runtime/model/pipeline.ts";
+import type { Pipeline } from "../../../runtime/model/pipeline.ts";
+import type { Feeds } from "../../../runtime/model/session.ts";
 
 /** A pipeline that hands its one column through, and remembers the sizes of its runs. */
 function echo(runs: number[] = []): Pipeline {
