@@ -180,6 +180,34 @@ describe("A line of a model without named fields", () => {
   });
 });
 
+for (const [title, environment] of [
+  ["binary tensors", {}],
+  ["binary tensors that were handed to another thread", { INLINE_RUN_MS: "0" }],
+] as const) {
+  describe(`A line of ${title}`, () => {
+    const log = new LogFile();
+    const serving = new Serving({ "model.onnx": graph("lookup") }, { LOG_PREDICTIONS_SINK: log.sink, ...environment });
+    it("has their values", async () => {
+      const bytes = Buffer.from(BigInt64Array.of(2n, 0n).buffer);
+      const json = JSON.stringify({
+        inputs: [{ name: "index", shape: [2, 1], datatype: "INT64", parameters: { binary_data_size: bytes.length } }],
+        parameters: { binary_data_output: true },
+      });
+      const headers = {
+        "content-type": "application/octet-stream",
+        "inference-header-content-length": String(json.length),
+        "x-request-id": "binary",
+      };
+      const body = Buffer.concat([Buffer.from(json), bytes]);
+      const answer = await fetch(serving.url("/v2/models/model/infer"), { method: "POST", headers, body });
+      expect(answer.status, await answer.text()).to.equal(200);
+      const line = await log.lineOf("binary");
+      expect(line["inputs"]).to.deep.equal([{ index: 2 }, { index: 0 }]);
+      expect(line["outputs"]).to.deep.equal([{ prediction: 30 }, { prediction: 10 }]);
+    });
+  });
+}
+
 describe("Redaction", () => {
   const cases: [title: string, names: string, hidden: readonly string[]][] = [
     ["a column", "income", ["income"]],
