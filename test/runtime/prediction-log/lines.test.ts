@@ -186,24 +186,39 @@ for (const [title, environment] of [
 ] as const) {
   describe(`A line of ${title}`, () => {
     const log = new LogFile();
-    const serving = new Serving({ "model.onnx": graph("lookup") }, { LOG_PREDICTIONS_SINK: log.sink, ...environment });
-    it("has their values", async () => {
-      const bytes = Buffer.from(BigInt64Array.of(2n, 0n).buffer);
+    const options = { LOG_PREDICTIONS_SINK: log.sink, LOG_PREDICTIONS_MAX_VALUES: "6", ...environment };
+    const serving = new Serving({ "model.onnx": graph("lookup") }, options);
+
+    async function lineOf(id: string, indices: readonly bigint[]): Promise<LoggedLine> {
+      const bytes = Buffer.from(BigInt64Array.from(indices).buffer);
+      const parameters = { binary_data_size: bytes.length };
       const json = JSON.stringify({
-        inputs: [{ name: "index", shape: [2, 1], datatype: "INT64", parameters: { binary_data_size: bytes.length } }],
+        inputs: [{ name: "index", shape: [indices.length, 1], datatype: "INT64", parameters }],
         parameters: { binary_data_output: true },
       });
       const headers = {
         "content-type": "application/octet-stream",
         "inference-header-content-length": String(json.length),
-        "x-request-id": "binary",
+        "x-request-id": id,
       };
       const body = Buffer.concat([Buffer.from(json), bytes]);
       const answer = await fetch(serving.url("/v2/models/model/infer"), { method: "POST", headers, body });
       expect(answer.status, await answer.text()).to.equal(200);
-      const line = await log.lineOf("binary");
+      return log.lineOf(id);
+    }
+
+    it("has their values", async () => {
+      const line = await lineOf("whole", [2n, 0n]);
+      expect(line).to.not.have.property("truncated");
       expect(line["inputs"]).to.deep.equal([{ index: 2 }, { index: 0 }]);
       expect(line["outputs"]).to.deep.equal([{ prediction: 30 }, { prediction: 10 }]);
+    });
+
+    it("says when it has not all of them", async () => {
+      const line = await lineOf("cut", Array<bigint>(20).fill(1n));
+      expect(line).to.include({ truncated: true, rows: 20 });
+      expect(line["inputs"]).to.deep.equal(Array.from({ length: 6 }, () => ({ index: 1 })));
+      expect(line["outputs"]).to.deep.equal(Array.from({ length: 6 }, () => ({ prediction: 20 })));
     });
   });
 }
