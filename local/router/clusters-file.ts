@@ -9,7 +9,8 @@ export interface ClustersFile {
 export interface ClusterConfig {
   readonly name: string;
   readonly endpoints: readonly Endpoint[];
-  readonly healthPath: string;
+  /** Undefined for gRPC, which this router does not carry: there a connection is all that is checked. */
+  readonly healthPath: string | undefined;
 }
 
 export interface Endpoint {
@@ -34,7 +35,14 @@ const clusterSchema = z.object({
       }),
     ),
   }),
-  health_checks: z.array(z.object({ http_health_check: z.object({ path: z.string() }) })).length(1),
+  health_checks: z
+    .array(
+      z.union([
+        z.object({ http_health_check: z.object({ path: z.string() }) }),
+        z.object({ grpc_health_check: z.object({}) }),
+      ]),
+    )
+    .length(1),
 });
 
 const fileSchema = z.object({ version_info: z.string(), resources: z.array(clusterSchema) });
@@ -46,12 +54,13 @@ export function parseClustersFile(text: string): ClustersFile {
 }
 
 function clusterConfig({ name, load_assignment, health_checks }: z.infer<typeof clusterSchema>): ClusterConfig {
+  const [check] = health_checks;
   const addresses = load_assignment.endpoints.flatMap(({ lb_endpoints }) =>
     lb_endpoints.map(({ endpoint }) => endpoint.address.socket_address),
   );
   return {
     name,
     endpoints: addresses.map(({ address, port_value }) => ({ host: address, port: port_value })),
-    healthPath: health_checks[0]?.http_health_check.path ?? "/",
+    healthPath: check !== undefined && "http_health_check" in check ? check.http_health_check.path : undefined,
   };
 }

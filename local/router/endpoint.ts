@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { Pool } from "undici";
 import type { Endpoint as EndpointAddress } from "./clusters-file.ts";
 
@@ -16,12 +17,12 @@ export class UpstreamEndpoint {
   active = 0;
   /** False until a first check passes. */
   healthy = false;
-  readonly #healthPath: string;
+  readonly #healthPath: string | undefined;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(address: EndpointAddress, healthPath: string) {
+  constructor(address: EndpointAddress, healthPath: string | undefined) {
     this.address = address;
     this.#healthPath = healthPath;
     const host = address.host.includes(":") ? `[${address.host}]` : address.host;
@@ -59,6 +60,7 @@ export class UpstreamEndpoint {
   }
 
   async #passesCheck(): Promise<boolean> {
+    if (this.#healthPath === undefined) return this.#takesConnections();
     try {
       const { statusCode, body } = await this.pool.request({
         method: "GET",
@@ -70,5 +72,19 @@ export class UpstreamEndpoint {
     } catch {
       return false; // whatever kept it from answering, the endpoint cannot take traffic
     }
+  }
+
+  /** All that is asked of a port whose protocol this router does not speak. */
+  #takesConnections(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = connect({ ...this.address, timeout: CHECK_TIMEOUT_MS });
+      const end = (passed: boolean): void => {
+        socket.destroy();
+        resolve(passed);
+      };
+      socket.once("connect", () => end(true));
+      socket.once("error", () => end(false));
+      socket.once("timeout", () => end(false));
+    });
   }
 }

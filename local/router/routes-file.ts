@@ -8,6 +8,7 @@ import { z } from "zod";
 
 const headerMatch = z.union([
   z.strictObject({ name: z.string(), string_match: z.strictObject({ exact: z.string() }) }),
+  z.strictObject({ name: z.string(), string_match: z.strictObject({ prefix: z.string() }) }),
   z.strictObject({ name: z.string(), present_match: z.literal(true) }),
 ]);
 

@@ -84,7 +84,10 @@ function matches({ match }: Route, { path, headers }: RoutedRequest): boolean {
 function matchesHeader(matcher: HeaderMatch, headers: RoutedRequest["headers"]): boolean {
   const values = headers[matcher.name];
   if (values === undefined) return false;
-  return "present_match" in matcher || values.join(",") === matcher.string_match.exact;
+  if ("present_match" in matcher) return true;
+  const value = values.join(",");
+  const { string_match: match } = matcher;
+  return "exact" in match ? value === match.exact : value.startsWith(match.prefix);
 }
 
 function headersOf(added: readonly ResponseHeader[]): Record<string, string> {

@@ -1,7 +1,7 @@
 import { childNames, serviceHost } from "../api/names.ts";
 import type { ValidModelDeployment } from "../api/parse.ts";
-import { HTTP_PORT } from "../../runtime/contract.ts";
-import { clustersConfig } from "../traffic/envoy-clusters.ts";
+import { GRPC_PORT, HTTP_PORT } from "../../runtime/contract.ts";
+import { clustersConfig, grpcCluster } from "../traffic/envoy-clusters.ts";
 import type { ClustersConfig } from "../traffic/envoy-clusters.ts";
 import { routesConfig } from "../traffic/envoy-routes.ts";
 import type { RoutesConfig } from "../traffic/envoy-routes.ts";
@@ -125,6 +125,7 @@ function plannedRouter(
   if (record.router === undefined) return undefined;
   const { namespace, name } = md;
   const versions = new Map(Object.entries(record.revisions).map(([id, { version }]) => [id, version]));
+  const grpc = new Set([...versions.keys()].filter((id) => record.revisions[id]?.grpc));
   const stickyHeader = md.spec.traffic?.sticky?.header;
   return {
     image: record.router.image,
@@ -136,6 +137,7 @@ function plannedRouter(
           version,
           serviceHost: serviceHost(childNames.revision(name, revision), namespace),
           port: HTTP_PORT,
+          ...(grpc.has(revision) && { grpcPort: GRPC_PORT }),
         })),
     ),
     routes: routesConfig({
@@ -143,6 +145,7 @@ function plannedRouter(
       ...(stickyHeader !== undefined && { stickyHeader }),
       split,
       versions,
+      grpc,
       pins: pins(desired, record, split, versions),
     }),
   };
@@ -182,7 +185,9 @@ function unmetNeed(
   const haveClusters = ready.every(
     ({ clustersVersion, healthyHosts }) =>
       clustersVersion === router.clusters.version &&
-      takers.every((id) => (healthyHosts.get(id) ?? 0) >= (needed.get(id) ?? 1)),
+      takers
+        .flatMap((id) => [[id, id] as const, ...(record.revisions[id]?.grpc ? [[id, grpcCluster(id)] as const] : [])])
+        .every(([id, cluster]) => (healthyHosts.get(cluster) ?? 0) >= (needed.get(id) ?? 1)),
   );
   if (!haveClusters) return "Clusters";
   return record.stage === "Shifting" && !routersApply(router, observed) ? "Routes" : undefined;

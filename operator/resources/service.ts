@@ -25,25 +25,24 @@ export function frontService(md: ValidModelDeployment, plan: Plan): V1Service {
       selector,
       ports: [
         { name: "http", port, protocol: "TCP", targetPort: "http" },
-        ...(port !== GRPC_PORT && servesGrpc(plan) ? [grpcPort] : []),
+        ...(port !== GRPC_PORT && servesGrpc(plan) ? [grpcPort(grpcTarget(plan))] : []),
       ],
     },
   };
 }
 
-/** Whether the pods that the Service selects speak gRPC. */
+/** Whether the pods that answer speak gRPC, be it some of them. */
 function servesGrpc({ front, revisions }: Plan): boolean {
-  return front.via === "Service" && revisions.some(({ id, grpc }) => id === front.revision && grpc);
+  return revisions.some(({ id, grpc }) => grpc && (front.via === "Router" || id === front.revision));
 }
 
+/** Routers take both protocols at one port. */
+const grpcTarget = ({ front }: Plan): string => (front.via === "Router" ? "http" : "grpc");
+
 /** gRPC is HTTP/2 without TLS: proxies that do not look into the bytes have to be told. */
-const grpcPort: V1ServicePort = {
-  name: "grpc",
-  port: GRPC_PORT,
-  protocol: "TCP",
-  targetPort: "grpc",
-  appProtocol: "kubernetes.io/h2c",
-};
+function grpcPort(targetPort: string): V1ServicePort {
+  return { name: "grpc", port: GRPC_PORT, protocol: "TCP", targetPort, appProtocol: "kubernetes.io/h2c" };
+}
 
 /** Headless: its DNS name gives the addresses of the revision's ready pods, for the routers. Its selector never moves. */
 export function revisionService(md: ValidModelDeployment, { id, version, grpc }: PlannedRevision): V1Service {
@@ -57,7 +56,10 @@ export function revisionService(md: ValidModelDeployment, { id, version, grpc }:
       type: "ClusterIP",
       clusterIP: "None",
       selector: selectorLabels(md.name, COMPONENTS.revision, id),
-      ports: [{ name: "http", port: HTTP_PORT, protocol: "TCP", targetPort: "http" }, ...(grpc ? [grpcPort] : [])],
+      ports: [
+        { name: "http", port: HTTP_PORT, protocol: "TCP", targetPort: "http" },
+        ...(grpc ? [grpcPort("grpc")] : []),
+      ],
     },
   };
 }

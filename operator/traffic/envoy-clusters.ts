@@ -9,6 +9,8 @@ export interface Backend {
   /** DNS name of the revision's headless Service, `<service>.<namespace>.svc`: its addresses are the ready pods. */
   readonly serviceHost: string;
   readonly port: number;
+  /** Absent when its pods speak no gRPC. */
+  readonly grpcPort?: number;
 }
 
 export interface ClustersConfig {
@@ -18,9 +20,18 @@ export interface ClustersConfig {
   readonly version: string;
 }
 
-/** One cluster for each revision, whether it has a share or not: a version without a share can still be pinned. */
+/** The cluster of a revision's gRPC: the same pods, at another port and by another protocol. */
+export const grpcCluster = (revision: string): string => `${revision}_grpc`;
+
+/**
+ * One cluster for each revision, two where it speaks gRPC, whether it has a share or not: a version without a share can
+ * still be pinned.
+ */
 export function clustersConfig(backends: readonly Backend[]): ClustersConfig {
-  const resources = backends.map(cluster);
+  const resources = backends.flatMap(({ revision, serviceHost, port, grpcPort }) => [
+    cluster(revision, { serviceHost, port, ...HTTP }),
+    ...(grpcPort === undefined ? [] : [cluster(grpcCluster(revision), { serviceHost, port: grpcPort, ...GRPC })]),
+  ]);
   const version = fingerprint(resources);
   return {
     text: stringify({ version_info: version, resources }, { lineWidth: 0, aliasDuplicateObjects: false }),
@@ -28,15 +39,22 @@ export function clustersConfig(backends: readonly Backend[]): ClustersConfig {
   };
 }
 
-function cluster({ revision, serviceHost, port }: Backend) {
+interface Upstream {
+  readonly serviceHost: string;
+  readonly port: number;
+  readonly healthCheck: object;
+  readonly protocol: object;
+}
+
+function cluster(name: string, { serviceHost, port, healthCheck, protocol }: Upstream) {
   return {
     "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
-    name: revision,
+    name,
     type: "STRICT_DNS", // asks every 5 s, whatever TTL the cluster's DNS gives
     connect_timeout: "1s",
     lb_policy: "LEAST_REQUEST",
     load_assignment: {
-      cluster_name: revision,
+      cluster_name: name,
       endpoints: [
         {
           lb_endpoints: [{ endpoint: { address: { socket_address: { address: serviceHost, port_value: port } } } }],
@@ -55,19 +73,27 @@ function cluster({ revision, serviceHost, port }: Backend) {
           idle_timeout: "30s", // below the runtime's keep-alive timeout: a connection that it just closed is never reused
           max_connection_duration: "300s",
         },
-        explicit_http_config: { http_protocol_options: {} },
+        explicit_http_config: protocol,
       },
     },
   };
 }
 
-const healthCheck = {
+const healthChecks = {
   timeout: "2s",
   interval: "2s",
   no_traffic_interval: "2s", // 60 s by default: a new revision has no traffic yet, and waits for this check to get some
   unhealthy_threshold: 2,
   healthy_threshold: 1,
-  http_health_check: { path: "/health" },
+};
+
+const HTTP = {
+  healthCheck: { ...healthChecks, http_health_check: { path: "/health" } },
+  protocol: { http_protocol_options: {} },
+};
+const GRPC = {
+  healthCheck: { ...healthChecks, grpc_health_check: {} },
+  protocol: { http2_protocol_options: {} },
 };
 
 /**

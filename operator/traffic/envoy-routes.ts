@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import { REQUEST_TIMEOUT, ROUTES_HASH_HOST, ROUTE_TABLE } from "./envoy-bootstrap.ts";
+import { grpcCluster } from "./envoy-clusters.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { BUCKETS, type Interval, type Split } from "./intervals.ts";
 
@@ -16,6 +17,8 @@ export interface Routes {
   readonly pins: ReadonlyMap<string, string>;
   /** The version of every revision in `split`. */
   readonly versions: ReadonlyMap<string, string>;
+  /** The revisions that speak gRPC. */
+  readonly grpc?: ReadonlySet<string>;
 }
 
 export interface RoutesConfig {
@@ -30,7 +33,7 @@ export function routesConfig(routes: Routes): RoutesConfig {
     name: "traffic",
     domains: ["*"],
     retry_policy: retryPolicy,
-    routes: [...[...routes.pins].map(pinnedRoute), unknownVersionRoute(routes.pins), splitRoute(routes)],
+    routes: [...pinnedRoutes(routes), unknownVersionRoute(routes.pins), ...splitRoutes(routes)],
   };
   const hash = fingerprint(traffic);
   const table = {
@@ -53,10 +56,20 @@ function hashHost(hash: string) {
   };
 }
 
-function pinnedRoute([version, revision]: readonly [version: string, revision: string]) {
+/** gRPC arrives on the same port as everything else: what tells it apart is what its protocol says of the content. */
+const isGrpc = { name: "content-type", string_match: { prefix: "application/grpc" } };
+
+function pinnedRoutes({ pins, grpc }: Routes) {
+  return [...pins].flatMap(([version, revision]) => [
+    ...(grpc?.has(revision) ? [pinnedRoute(version, grpcCluster(revision), [isGrpc])] : []),
+    pinnedRoute(version, revision, []),
+  ]);
+}
+
+function pinnedRoute(version: string, cluster: string, headers: readonly object[]) {
   return {
-    match: { prefix: "/", headers: [{ name: VERSION_HEADER, string_match: { exact: version } }] },
-    route: { cluster: revision, timeout: REQUEST_TIMEOUT },
+    match: { prefix: "/", headers: [{ name: VERSION_HEADER, string_match: { exact: version } }, ...headers] },
+    route: { cluster, timeout: REQUEST_TIMEOUT },
     response_headers_to_add: [versionHeader(version)],
   };
 }
@@ -72,12 +85,27 @@ function unknownVersionRoute(pins: ReadonlyMap<string, string>) {
   };
 }
 
-function splitRoute({ salt, stickyHeader, split, versions }: Routes) {
+/** The same buckets for both protocols. A revision that speaks no gRPC refuses the calls of its users itself. */
+function splitRoutes(routes: Routes) {
+  const { split, grpc } = routes;
+  const speaksGrpc = split.some(({ revision }) => grpc?.has(revision));
+  const clusterOf = (revision: string): string => (grpc?.has(revision) ? grpcCluster(revision) : revision);
+  return [
+    ...(speaksGrpc ? [splitRoute(routes, { prefix: "/", headers: [isGrpc] }, clusterOf)] : []),
+    splitRoute(routes, { prefix: "/" }, (revision) => revision),
+  ];
+}
+
+function splitRoute(
+  { salt, stickyHeader, split, versions }: Routes,
+  match: object,
+  clusterOf: (revision: string) => string,
+) {
   return {
-    match: { prefix: "/" },
+    match,
     route: {
       weighted_clusters: {
-        clusters: split.map((interval) => weightedCluster(interval, versions)),
+        clusters: split.map((interval) => weightedCluster(interval, clusterOf, versions)),
         ...(stickyHeader !== undefined && { use_hash_policy: true }),
       },
       ...(stickyHeader !== undefined && { hash_policy: [saltedHeader(stickyHeader, salt)] }),
@@ -86,11 +114,15 @@ function splitRoute({ salt, stickyHeader, split, versions }: Routes) {
   };
 }
 
-function weightedCluster({ revision, buckets }: Interval, versions: ReadonlyMap<string, string>) {
+function weightedCluster(
+  { revision, buckets }: Interval,
+  clusterOf: (revision: string) => string,
+  versions: ReadonlyMap<string, string>,
+) {
   const version = versions.get(revision);
   if (version === undefined)
     throw new Error(`routing ${buckets} of ${BUCKETS} buckets to ${revision}: its version is not given`);
-  return { name: revision, weight: buckets, response_headers_to_add: [versionHeader(version)] };
+  return { name: clusterOf(revision), weight: buckets, response_headers_to_add: [versionHeader(version)] };
 }
 
 /** Envoy hashes the rewritten value: `namespace/name:` is put in front of it. */

@@ -123,13 +123,14 @@ function prune(value: unknown, budget: { left: number; exceeded: boolean }): unk
     budget.left -= 1;
     return typeof value === "string" ? cutText(value, MAX_TEXT) : value;
   }
-  const entries: [string, unknown][] = [];
-  for (const [key, child] of Object.entries(value)) {
+  const kept: [string, unknown][] = [];
+  // A list may be long: it is not made into entries first.
+  for (const [key, child] of Array.isArray(value) ? value.entries() : Object.entries(value)) {
     if (budget.left <= 0) {
       budget.exceeded = true;
       break;
     }
-    entries.push([key, prune(child, budget)]);
+    kept.push([String(key), prune(child, budget)]);
   }
-  return Array.isArray(value) ? entries.map(([, child]) => child) : Object.fromEntries(entries);
+  return Array.isArray(value) ? kept.map(([, child]) => child) : Object.fromEntries(kept);
 }

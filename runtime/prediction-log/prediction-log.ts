@@ -47,7 +47,8 @@ export interface PredictionLogOptions {
 /** To be called with what was answered, if anything was. */
 export type CloseEntry = (answered: Answered) => void;
 
-type DropReason = "queue_full" | "sink" | "shutdown";
+const DROP_REASONS = ["queue_full", "sink", "shutdown", "internal"] as const;
+type DropReason = (typeof DROP_REASONS)[number];
 
 /**
  * Lines wait in a bounded queue and are made and written between requests. Nothing ever waits for the log: what finds no
@@ -56,7 +57,7 @@ type DropReason = "queue_full" | "sink" | "shutdown";
 export class PredictionLog {
   readonly #options: PredictionLogOptions;
   #written = 0;
-  readonly #dropped: Record<DropReason, number> = { queue_full: 0, sink: 0, shutdown: 0 };
+  readonly #dropped: Record<DropReason, number> = { queue_full: 0, sink: 0, shutdown: 0, internal: 0 };
   #queue: CapturedPrediction[] = [];
   #queuedBytes = 0;
   #drain: Promise<void> | undefined;
@@ -81,7 +82,7 @@ export class PredictionLog {
       },
       {
         name: "ml_prediction_log_dropped_total",
-        help: "Lines of the prediction log that were lost: queue_full, sink, shutdown",
+        help: `Lines of the prediction log that were lost: ${DROP_REASONS.join(", ")}`,
         type: "counter",
         across: "sum",
         samples: dropped.map(([reason, value]) => ({ labels: { ...labels, reason }, value })),
@@ -94,13 +95,13 @@ export class PredictionLog {
     const { sample, maxValues, keyHeader } = this.#options;
     if (this.#closed || !isSampled(origin.requestId, sample)) return undefined;
     const inputs = this.#hasRoom() ? captureInputs(job, specs, maxValues) : [];
+    const isCut = valuesIn(inputs.map(({ values }) => values)) < valuesIn(job.inputs);
     return (answered) => {
       if (!this.#hasRoom() || inputs.length === 0) {
         this.#dropped.queue_full += 1;
         return;
       }
       const { outputs, truncated } = captureAnswer(answered, maxValues);
-      const isCut = valuesIn(inputs.map(({ values }) => values)) < valuesIn(job.inputs);
       this.#add({
         at: Date.now(),
         requestId: origin.requestId,
@@ -156,15 +157,19 @@ export class PredictionLog {
       this.#lose("shutdown", some.length, new Error(`not written within ${FLUSH_MS} ms of the last request`));
       return;
     }
-    const { written, error } = await sink.write(some.map((captured) => writer.write(captured, sink.maxLineBytes)));
-    this.#written += written;
-    if (error) this.#lose(this.#hurried ? "shutdown" : "sink", some.length - written, error);
+    try {
+      const { written, error } = await sink.write(some.map((captured) => writer.write(captured, sink.maxLineBytes)));
+      this.#written += written;
+      if (error) this.#lose(this.#hurried ? "shutdown" : "sink", some.length - written, error);
+    } catch (error) {
+      this.#lose("internal", some.length, error as Error); // a mistake of ours here must not end the process
+    }
   }
 
   #lose(reason: DropReason, lines: number, error: Error): void {
     this.#dropped[reason] += lines;
     const now = performance.now();
-    if (reason === "sink" && now - this.#complainedAt < COMPLAIN_EVERY_MS) return;
+    if (reason !== "shutdown" && now - this.#complainedAt < COMPLAIN_EVERY_MS) return;
     this.#complainedAt = now;
     const message = "lines of the prediction log are lost; ml_prediction_log_dropped_total counts them";
     this.#options.logger.warn({ reason, lines, error: error.message }, message);

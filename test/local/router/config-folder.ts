@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { clustersConfig } from "../../../operator/traffic/envoy-clusters.ts";
+import { clustersConfig, grpcCluster } from "../../../operator/traffic/envoy-clusters.ts";
 import { routesConfig, type RoutesConfig } from "../../../operator/traffic/envoy-routes.ts";
 import { ROUTER_CONFIG_DIR, ROUTER_PORTS } from "../../../operator/traffic/envoy-bootstrap.ts";
 import type { Split } from "../../../operator/traffic/intervals.ts";
@@ -24,12 +24,14 @@ export interface Traffic {
   /** The pods of each revision; the version of revision `v1-a` is `v1`. */
   readonly pods: Readonly<Record<string, readonly Address[]>>;
   readonly stickyHeader?: string;
+  /** Where the pods of revisions that speak gRPC take it. */
+  readonly grpc?: Readonly<Record<string, readonly Address[]>>;
 }
 
 export const SALT = "credit/loan";
 
 /** What the operator writes for `credit/loan`. */
-export function trafficConfig({ split, pods, stickyHeader = "x-user-id" }: Traffic) {
+export function trafficConfig({ split, pods, stickyHeader = "x-user-id", grpc = {} }: Traffic) {
   const versions = new Map(Object.keys(pods).map((revision) => [revision, revision.replace(/-\w+$/, "")]));
   const pins = new Map([...versions].map(([revision, version]) => [version, revision]));
   const clusters = clustersConfig(
@@ -38,9 +40,17 @@ export function trafficConfig({ split, pods, stickyHeader = "x-user-id" }: Traff
       version,
       serviceHost: `${revision}.credit.svc`,
       port: 8000,
+      ...(grpc[revision] && { grpcPort: 9000 }),
     })),
   );
-  const routes: RoutesConfig = routesConfig({ salt: SALT, stickyHeader, split, pins, versions });
+  const routes: RoutesConfig = routesConfig({
+    salt: SALT,
+    stickyHeader,
+    split,
+    pins,
+    versions,
+    grpc: new Set(Object.keys(grpc)),
+  });
   return { clusters, routes, data: trafficConfigData({ namespace: "credit", name: "loan" }, clusters, routes) };
 }
 
@@ -69,7 +79,7 @@ export class ConfigFolder {
     const config = trafficConfig(traffic);
     await this.write({
       "envoy.yaml": this.#localBootstrap(config.data["envoy.yaml"]!),
-      "clusters.yaml": localClusters(config.data["clusters.yaml"]!, traffic.pods),
+      "clusters.yaml": localClusters(config.data["clusters.yaml"]!, traffic),
       "routes.yaml": config.data["routes.yaml"]!,
     });
     return config;
@@ -100,13 +110,17 @@ export class ConfigFolder {
   }
 }
 
-function localClusters(text: string, pods: Traffic["pods"]): string {
+function localClusters(text: string, { pods, grpc = {} }: Traffic): string {
+  const addresses = new Map([
+    ...Object.entries(pods),
+    ...Object.entries(grpc).map(([revision, list]) => [grpcCluster(revision), list] as const),
+  ]);
   const file = parse(text) as { resources: { name: string; type: string; load_assignment: { endpoints: unknown } }[] };
   for (const cluster of file.resources) {
     cluster.type = "STATIC";
     cluster.load_assignment.endpoints = [
       {
-        lb_endpoints: (pods[cluster.name] ?? []).map(({ host, port }) => ({
+        lb_endpoints: (addresses.get(cluster.name) ?? []).map(({ host, port }) => ({
           endpoint: { address: { socket_address: { address: host, port_value: port } } },
         })),
       },

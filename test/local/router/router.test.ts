@@ -286,6 +286,17 @@ describe("the local router", function () {
       });
     });
 
+    it("calls a pod healthy for gRPC, which it does not carry, when its port takes connections", async () => {
+      const grpc = await anotherBackend("grpc");
+      await shiftTo({ split: EIGHTY_TWENTY, pods: pods(), grpc: { "v2-a": [grpc] } });
+      const healthy = async () => (await status()).healthyHosts.get("v2-a_grpc");
+      await eventually("it is healthy", async () => (await healthy()) === 1);
+      const { body } = await request(origin(), { headers: { [VERSION_HEADER]: "v2" } });
+      expect(await body.text()).to.equal("v2");
+      await grpc.stop();
+      await eventually("it is not", async () => (await healthy()) === 0);
+    });
+
     it("is closed to everything else", async () => {
       const statusOf = async (method: "GET" | "POST", path: string) =>
         (await request(`http://127.0.0.1:${router.status.port}${path}`, { method })).statusCode;

@@ -38,6 +38,11 @@ const router = { namespace: "credit", name: "loan" };
 describe("the traffic ConfigMap", () => {
   for (const [name, data] of Object.entries({
     "sticky-split": trafficConfigData(router, clustersConfig([V1, V2]), routesConfig(steady)),
+    "grpc-of-one-version": trafficConfigData(
+      router,
+      clustersConfig([V1, { ...V2, grpcPort: 9000 }]),
+      routesConfig({ ...steady, grpc: new Set([V2.revision]) }),
+    ),
     "new-clusters-under-old-routes": trafficConfigData(router, clustersConfig([V1, V2, V2_NEXT]), routesConfig(steady)),
     "random-split-in-a-rollout": trafficConfigData(
       router,

@@ -180,6 +180,49 @@ describe("A line of a model without named fields", () => {
   });
 });
 
+for (const [title, environment] of [
+  ["binary tensors", {}],
+  ["binary tensors that were handed to another thread", { INLINE_RUN_MS: "0" }],
+] as const) {
+  describe(`A line of ${title}`, () => {
+    const log = new LogFile();
+    const options = { LOG_PREDICTIONS_SINK: log.sink, LOG_PREDICTIONS_MAX_VALUES: "6", ...environment };
+    const serving = new Serving({ "model.onnx": graph("lookup") }, options);
+
+    async function lineOf(id: string, indices: readonly bigint[]): Promise<LoggedLine> {
+      const bytes = Buffer.from(BigInt64Array.from(indices).buffer);
+      const parameters = { binary_data_size: bytes.length };
+      const json = JSON.stringify({
+        inputs: [{ name: "index", shape: [indices.length, 1], datatype: "INT64", parameters }],
+        parameters: { binary_data_output: true },
+      });
+      const headers = {
+        "content-type": "application/octet-stream",
+        "inference-header-content-length": String(json.length),
+        "x-request-id": id,
+      };
+      const body = Buffer.concat([Buffer.from(json), bytes]);
+      const answer = await fetch(serving.url("/v2/models/model/infer"), { method: "POST", headers, body });
+      expect(answer.status, await answer.text()).to.equal(200);
+      return log.lineOf(id);
+    }
+
+    it("has their values", async () => {
+      const line = await lineOf("whole", [2n, 0n]);
+      expect(line).to.not.have.property("truncated");
+      expect(line["inputs"]).to.deep.equal([{ index: 2 }, { index: 0 }]);
+      expect(line["outputs"]).to.deep.equal([{ prediction: 30 }, { prediction: 10 }]);
+    });
+
+    it("says when it has not all of them", async () => {
+      const line = await lineOf("cut", Array<bigint>(20).fill(1n));
+      expect(line).to.include({ truncated: true, rows: 20 });
+      expect(line["inputs"]).to.deep.equal(Array.from({ length: 6 }, () => ({ index: 1 })));
+      expect(line["outputs"]).to.deep.equal(Array.from({ length: 6 }, () => ({ prediction: 20 })));
+    });
+  });
+}
+
 describe("Redaction", () => {
   const cases: [title: string, names: string, hidden: readonly string[]][] = [
     ["a column", "income", ["income"]],

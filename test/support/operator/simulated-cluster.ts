@@ -142,7 +142,8 @@ export class SimulatedCluster {
 
   checkHealth(router: SimulatedRouter): void {
     const known = [...(router.clusters?.names ?? [])];
-    router.healthyHosts = new Map(known.map((id) => [id, this.deployments.get(id)?.ready ?? 0]));
+    const podsOf = (cluster: string): number => this.deployments.get(cluster.replace(/_grpc$/, ""))?.ready ?? 0;
+    router.healthyHosts = new Map(known.map((cluster) => [cluster, podsOf(cluster)]));
   }
 
   #routerReplicas(): ObservedReplicas | undefined {
@@ -192,6 +193,7 @@ interface RouteTable {
     readonly virtual_hosts: readonly {
       readonly name: string;
       readonly routes: readonly {
+        readonly match: { readonly headers?: readonly object[] };
         readonly route?: { readonly weighted_clusters?: { clusters: readonly { name: string; weight: number }[] } };
       }[];
     }[];
@@ -215,7 +217,8 @@ function clusterNames(text: string): ReadonlySet<string> {
 export function writtenSplit(text: string): Split {
   const { resources } = readYaml(text) as RouteTable;
   const routes = resources.flatMap(({ virtual_hosts }) => virtual_hosts).flatMap(({ routes }) => routes);
-  return routes
-    .flatMap(({ route }) => route?.weighted_clusters?.clusters ?? [])
-    .map(({ name, weight }) => ({ revision: name, buckets: weight }));
+  const [split] = routes.flatMap(({ match, route }) => {
+    return match.headers === undefined ? (route?.weighted_clusters ?? []) : [];
+  });
+  return (split?.clusters ?? []).map(({ name, weight }) => ({ revision: name, buckets: weight }));
 }
