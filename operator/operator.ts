@@ -11,6 +11,8 @@ import { WorkQueue } from "./kube/work-queue.ts";
 import { startHealthServer } from "./observability/health-server.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import { Cluster } from "./reconcile/cluster.ts";
+import { readModelDigest } from "./reconcile/model-digest-reader.ts";
+import { ModelDigests } from "./reconcile/model-digests.ts";
 import { PodComplaints } from "./reconcile/pod-complaints.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { readRouters } from "./reconcile/router-reader.ts";
@@ -46,11 +48,18 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
 
   const world = new World({ client: transport, namespaces: config.namespaces, clock, log });
   const events = new EventRecorder({ client, component: "slipway-operator", instance: config.identity, clock, log });
+  const digests = new ModelDigests({
+    read: readModelDigest,
+    onLearned: (key) => controller.enqueue(key),
+    clock,
+    log,
+  });
   const reconciler = new Reconciler({
     world,
     cluster: new Cluster(client, (written) => world.remember(written)),
     readRouters: (pods) => readRouters(pods, log),
     complaints: new PodComplaints({ client: transport, clock, log }),
+    digests,
     events,
     settings: {
       runtimeImage: config.runtimeImage,
@@ -88,6 +97,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     stop: async () => {
       clearInterval(resync);
       work.abandon();
+      digests.stop();
       await controller.stop();
       await events.stop();
       await elector?.release();

@@ -17,7 +17,8 @@ import { computeStatus, heldStatus, problemsText, suspendedStatus } from "../sta
 import type { Applied } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
 import type { Cluster } from "./cluster.ts";
-import { gather, readyRouterPods } from "./gather.ts";
+import { gather, readyRouterPods, revisionPods } from "./gather.ts";
+import type { ModelDigests } from "./model-digests.ts";
 import type { PodComplaints } from "./pod-complaints.ts";
 import { childKey } from "./resource-types.ts";
 import type { Pod, Sighting, World } from "./world.ts";
@@ -27,6 +28,7 @@ export interface ReconcilerOptions {
   readonly cluster: Pick<Cluster, "apply" | "prune" | "writeStatus" | "touch">;
   readonly readRouters: (pods: readonly Pod[]) => Promise<ObservedRouter[]>;
   readonly complaints: Pick<PodComplaints, "read">;
+  readonly digests: Pick<ModelDigests, "of">;
   readonly events: { record(about: KubeObject, content: EventContent): void };
   readonly settings: PlanSettings;
   readonly clock: Clock;
@@ -50,7 +52,10 @@ export class Reconciler {
   async reconcile(key: ObjectKey): Promise<ReconcileResult> {
     const { world, cluster, clock, settings, readRouters } = this.#options;
     const sighting = world.observe(key);
-    if (sighting === undefined || sighting.object.metadata.deletionTimestamp !== undefined) return {}; // children go with their owner
+    if (sighting === undefined || sighting.object.metadata.deletionTimestamp !== undefined) {
+      this.#options.digests.of(key, []);
+      return {}; // children go with their owner
+    }
     const previous = statusOf(sighting.object);
     const now = clock.now();
 
@@ -65,8 +70,10 @@ export class Reconciler {
 
     const routerPods = readyRouterPods(sighting);
     const routers = await readRouters(routerPods);
-    const { complaints, askAgainMs } = await this.#options.complaints.read(sighting.pods);
-    const facts = gather(sighting, routers, complaints);
+    const modelPods = revisionPods(sighting);
+    const digests = this.#options.digests.of(key, modelPods);
+    const { complaints, askAgainMs } = await this.#options.complaints.read(modelPods);
+    const facts = gather(sighting, routers, { complaints, digests });
     if (isStateLost(facts.record, facts.revisions.size, previous, generation))
       return this.#report(sighting, heldStatus(generation, stateLost, previous, now));
 

@@ -32,6 +32,7 @@ class Stage {
       world: { observe: () => this.#observe() },
       cluster: new Cluster(this.client, () => {}),
       readRouters: async () => [],
+      digests: { of: () => new Map() },
       complaints: { read: async () => ({ complaints: new Map() }) },
       events: { record: (_about, { reason }) => this.events.push(reason) },
       settings: SETTINGS,
