@@ -103,6 +103,17 @@ describe("computeStatus", () => {
     ]);
   });
 
+  it("selects for the scale subresource the pods of the revision that serves, and none where there are several versions", () => {
+    const cluster = live(one("a"));
+    const serving = statusOf(cluster).revisions?.[0]?.revision;
+    const selector = `app.kubernetes.io/component=revision,serving.slipway.dev/model-deployment=loan,serving.slipway.dev/revision=${serving}`;
+    expect(statusOf(cluster).selector).to.equal(selector);
+    cluster.change(one("b"));
+    cluster.reconcile();
+    expect(statusOf(cluster).selector).to.equal(selector);
+    expect(statusOf(live(two))).to.not.have.property("selector");
+  });
+
   it("is not Ready while pods of a version serve different bytes, although all of them are", () => {
     const named = (uid: string): V1Pod => ({
       metadata: { uid },
