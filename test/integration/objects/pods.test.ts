@@ -1,6 +1,7 @@
 import type { V1PodTemplateSpec } from "@kubernetes/client-node";
 import { expect } from "chai";
 import type { PodTemplate } from "../../../operator/api/pod-template.ts";
+import { KubeError } from "../../../operator/kube/errors.ts";
 import { deployments, horizontalPodAutoscalers, objectPath, pods } from "../../../operator/kube/objects.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
 import type { Operator } from "../../../operator/operator.ts";
@@ -192,6 +193,18 @@ describe("the pods of a ModelDeployment", function () {
     const scale = await cluster.client.request<{ status: { replicas: number; selector: string } }>("GET", path);
     expect(scale.status.replicas).to.equal(3);
     expect(await fixture.list(pods, scale.status.selector)).to.have.length(3);
+  });
+
+  it("are not scaled by the scale subresource where an HPA does it, and the answer says so", async () => {
+    await fixture.apply("unscalable", { ...oneVersion, serving: { autoscaling: { maxReplicas: 3 } } });
+    const path = objectPath(modelDeployments, { name: "unscalable", namespace: cluster.namespace }, "scale");
+    const scaling = cluster.client.request("PATCH", path, {
+      contentType: "application/merge-patch+json",
+      body: { spec: { replicas: 3 } },
+    });
+    const error: unknown = await scaling.catch((refusal: unknown) => refusal);
+    expect(error).to.be.instanceOf(KubeError).that.includes({ status: 422 });
+    expect((error as KubeError).message).to.include("set replicas or autoscaling, not both");
   });
 
   it("number what their HPA had given them until a fixed number takes over, and never fewer", async () => {
