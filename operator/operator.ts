@@ -17,6 +17,8 @@ import { HostPolicy } from "./mlflow/host-policy.ts";
 import { MlflowRegistry } from "./mlflow/registry.ts";
 import { startProfiler } from "./observability/profiler.ts";
 import { Cluster } from "./reconcile/cluster.ts";
+import { readModelDigest } from "./reconcile/model-digest-reader.ts";
+import { ModelDigests } from "./reconcile/model-digests.ts";
 import { PodComplaints } from "./reconcile/pod-complaints.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { readRouters } from "./reconcile/router-reader.ts";
@@ -63,6 +65,12 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     log: kube,
   });
   const domain = new DomainMetrics(metrics.registry, () => (controller.isStarted ? world.objects() : undefined));
+  const digests = new ModelDigests({
+    read: readModelDigest,
+    onLearned: (key) => controller.enqueue(key),
+    clock,
+    log: reconcile,
+  });
   const registry = new MlflowRegistry(transport, new HostPolicy(config.mlflowHosts));
   const aliases = new AliasWatcher({
     registry,
@@ -77,6 +85,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     cluster: new Cluster(client, (written) => world.remember(written)),
     readRouters: (pods) => readRouters(pods, reconcile),
     complaints: new PodComplaints({ client: transport, clock, log: reconcile }),
+    digests,
     events,
     onLoadFailure: (object, reason) => domain.failed(object, reason),
     settings: {
@@ -117,6 +126,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     stop: async () => {
       clearInterval(resync);
       work.abandon();
+      digests.stop();
       await controller.stop();
       aliases.stop();
       await registry.close();

@@ -6,7 +6,8 @@ import { ClusterClient } from "../cluster/client.ts";
 import { ClusterView } from "../cluster/view.ts";
 import { machineConfig } from "../config.ts";
 import { Kubelet } from "./kubelet.ts";
-import { slipwayPrograms } from "./programs.ts";
+import { parseProgram, slipwayPrograms } from "./programs.ts";
+import type { Program } from "./programs.ts";
 
 /** A kubelet by itself, for an API server that runs elsewhere: `node local/kubelet/main.ts --kubeconfig FILE`. */
 interface Flags {
@@ -16,6 +17,7 @@ interface Flags {
   cpu?: string;
   memory?: string;
   longestPreStop?: number;
+  program: Program[];
 }
 
 const flags = new Command("kubelet")
@@ -26,6 +28,7 @@ const flags = new Command("kubelet")
   .option("--cpu <quantity>", "CPU that the Node offers, if not the machine's")
   .option("--memory <quantity>", "memory that the Node offers, if not the machine's")
   .option("--longest-pre-stop <seconds>", "cap of preStop's sleep; none by default", Number)
+  .option("--program <json>", 'one more image: {"image": "loan-api", "command": ["python3", "app.py"]}', addProgram, [])
   .parse()
   .opts<Flags>();
 
@@ -42,7 +45,7 @@ const kubelet = await Kubelet.start({
   client,
   view,
   folder: resolve(flags.folder),
-  programs: slipwayPrograms(envoy),
+  programs: [...slipwayPrograms(envoy), ...flags.program],
   executablePath,
   launcher: tiedToParent,
   ...(flags.longestPreStop !== undefined && { longestPreStopSeconds: flags.longestPreStop }),
@@ -63,4 +66,8 @@ async function stop(): Promise<void> {
   await kubelet.close({ removeNode: true });
   await view.close();
   await client.close();
+}
+
+function addProgram(json: string, before: readonly Program[]): Program[] {
+  return [...before, parseProgram(json)];
 }

@@ -37,6 +37,14 @@ export function imageName(reference: string): string {
   return lastSegment.split(":")[0] ?? "";
 }
 
+/** @throws when the text is no program */
+export function parseProgram(json: string): Program {
+  const { image, command } = JSON.parse(json) as { image?: unknown; command?: unknown };
+  const [file, ...rest] = Array.isArray(command) ? command.filter((word) => typeof word === "string") : [];
+  if (typeof image === "string" && file !== undefined) return { image, command: [file, ...rest] };
+  throw new TypeError(`${json} is no program: expected {"image": NAME, "command": [FILE, ARGUMENT…]}`);
+}
+
 /** The images of a ModelDeployment: Slipway's runtime and its router. Without an Envoy on the machine the local router stands in. */
 export function slipwayPrograms(envoy: string | undefined): Program[] {
   const script = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));

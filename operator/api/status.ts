@@ -5,6 +5,7 @@ import { listMap } from "./fields.ts";
 /** Why a revision does not serve; the runtime's load failures come first, then what the cluster says of its pods. */
 export const REVISION_REASONS = [
   ...LOAD_FAILURES,
+  "DigestDrift",
   "OutOfMemory",
   "ImagePull",
   "Unschedulable",

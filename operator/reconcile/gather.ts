@@ -6,14 +6,17 @@ import { newestRecord } from "../plan/record.ts";
 import type { RolloutRecord } from "../plan/record.ts";
 import type { Facts } from "../status/facts.ts";
 import { isReady } from "../status/pod-failure.ts";
-import type { Complaints } from "../status/pod-failure.ts";
 import { ownershipOf } from "./ownership.ts";
 import type { Pod, Sighting } from "./world.ts";
 
 type Deployment = V1Deployment & KubeObject;
 
 /** The facts of planning and status, from what was seen of the object's own children. */
-export function gather(sighting: Sighting, routers: readonly ObservedRouter[], complaints: Complaints): Facts {
+export function gather(
+  sighting: Sighting,
+  routers: readonly ObservedRouter[],
+  { complaints, digests }: Pick<Facts, "complaints" | "digests">,
+): Facts {
   const own = sighting.children.filter((child) => ownershipOf(child, sighting.object) !== "Foreign");
   const deployments = own.filter((child): child is Deployment => child.kind === "Deployment");
   const revisions = deployments.filter((child) => revisionOf(child) !== undefined);
@@ -23,14 +26,17 @@ export function gather(sighting: Sighting, routers: readonly ObservedRouter[], c
     record: rolloutRecord(front, sighting.object),
     revisions: new Map(revisions.map((child) => [revisionOf(child) ?? "", replicasOf(child)])),
     routers: { replicas: routerDeployment && replicasOf(routerDeployment), ready: routers },
-    pods: Map.groupBy(
-      sighting.pods.filter((pod) => componentOf(pod) === COMPONENTS.revision),
-      (pod) => revisionOf(pod) ?? "",
-    ),
+    pods: Map.groupBy(revisionPods(sighting), (pod) => revisionOf(pod) ?? ""),
     complaints,
+    digests,
     deploymentConditions: new Map(revisions.map((child) => [revisionOf(child) ?? "", child.status?.conditions ?? []])),
     loadBalancer: loadBalancer(front),
   };
+}
+
+/** Pods that run a model, or are about to. */
+export function revisionPods({ pods }: Sighting): Pod[] {
+  return pods.filter((pod) => componentOf(pod) === COMPONENTS.revision);
 }
 
 /** Router pods that get requests: ready, and not on their way out. */

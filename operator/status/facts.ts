@@ -8,6 +8,8 @@ export interface Facts extends Observed {
   /** Pods by revision, without those of the routers. */
   readonly pods: ReadonlyMap<string, readonly V1Pod[]>;
   readonly complaints: Complaints;
+  /** sha256 of what pods have loaded, by the pods' uid, as far as they have told. */
+  readonly digests: ReadonlyMap<string, string>;
   /** Conditions of the Deployments by revision. */
   readonly deploymentConditions: ReadonlyMap<string, readonly V1DeploymentCondition[]>;
   /** Why aliases could not be asked for again; what they named before goes on counting. */

@@ -1,5 +1,6 @@
 import type { RevisionStatus } from "../api/status.ts";
 import type { Plan, PlannedRevision } from "../plan/plan-rollout.ts";
+import { digestDrift } from "./digest-drift.ts";
 import type { Facts } from "./facts.ts";
 import { worstFailure } from "./pod-failure.ts";
 import type { PodFailure } from "./pod-failure.ts";
@@ -8,7 +9,7 @@ import type { PodFailure } from "./pod-failure.ts";
 export function revisionStatus(revision: PlannedRevision, plan: Plan, facts: Facts): RevisionStatus {
   const { id, version, source, artifact, image, desiredWeight, appliedWeight } = revision;
   const { wanted, ready } = facts.revisions.get(id) ?? { wanted: revision.floor, ready: 0 };
-  const failure = ready >= wanted ? undefined : revisionFailure(id, facts);
+  const failure = ready >= wanted ? driftOf(id, facts) : revisionFailure(id, facts);
   const verified = verifiedWeight(revision, plan);
   return {
     revision: id,
@@ -26,7 +27,7 @@ export function revisionStatus(revision: PlannedRevision, plan: Plan, facts: Fac
 
 /** Why a revision lacks pods: what its pods say, else what keeps the Deployment from making them. */
 export function revisionFailure(id: string, facts: Facts): PodFailure | undefined {
-  const failure = worstFailure(facts.pods.get(id) ?? [], facts.complaints);
+  const failure = driftOf(id, facts) ?? worstFailure(facts.pods.get(id) ?? [], facts.complaints);
   const blocked = facts.deploymentConditions
     .get(id)
     ?.find(({ type, status }) => type === "ReplicaFailure" && status === "True");
@@ -36,6 +37,11 @@ export function revisionFailure(id: string, facts: Facts): PodFailure | undefine
     message: `pods cannot be created: ${blocked.message ?? blocked.reason ?? "no reason given"}`,
     permanent: false,
   };
+}
+
+/** All pods may be ready, and still not serve the same model. */
+export function driftOf(id: string, { pods, digests }: Facts): PodFailure | undefined {
+  return digestDrift(pods.get(id) ?? [], digests);
 }
 
 function stateOf(
@@ -48,6 +54,7 @@ function stateOf(
   if (record.draining[id] !== undefined && appliedWeight === 0 && desiredWeight === 0) return "Draining";
   if (ready === 0) return failure?.permanent ? "Failed" : "Starting";
   if (appliedWeight === 0) return "Ready";
+  if (failure?.reason === "DigestDrift") return "Degraded";
   return ready < wanted && failure !== undefined && failure.reason !== "Starting" ? "Degraded" : "Serving";
 }
 

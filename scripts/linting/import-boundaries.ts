@@ -34,7 +34,10 @@ const ZONES: readonly Zone[] = [
   { path: "operator/mlflow", imports: ["operator/kube", "operator/plan"] },
   {
     path: "operator/reconcile",
-    imports: ["api", "traffic", "plan", "resources", "status", "kube"].map((folder) => `operator/${folder}`),
+    imports: [
+      ...["api", "traffic", "plan", "resources", "status", "kube"].map((folder) => `operator/${folder}`),
+      CONTRACT,
+    ],
   },
   { path: "operator/cli", imports: ["operator/api", "operator/kube", "operator/reconcile"] },
   // The files at the top of operator/ and of local/ put the parts together: they may import all below them.

@@ -3,9 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Program } from "../../local/kubelet/programs.ts";
 
-/** A local kubelet in a process of its own, whose pods are processes of this machine; resolves once its Node is ready. */
-export async function startLocalKubelet(kubeconfig: string): Promise<{ pid: number; close(): Promise<void> }> {
+/** A local kubelet in a process of its own that also runs these images, whose pods are processes of this machine; resolves once its Node is ready. */
+export async function startLocalKubelet(
+  kubeconfig: string,
+  programs: readonly Program[] = [],
+): Promise<{ pid: number; close(): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), "kubelet-"));
   const args = [
     "local/kubelet/main.ts",
@@ -19,6 +23,7 @@ export async function startLocalKubelet(kubeconfig: string): Promise<{ pid: numb
     "256Gi",
     "--longest-pre-stop",
     "1",
+    ...programs.flatMap((program) => ["--program", JSON.stringify(program)]),
   ];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));

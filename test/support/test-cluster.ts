@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { startApiServer } from "../../local/api-server/server.ts";
 import { ClusterClient } from "../../local/cluster/client.ts";
 import { startControllers } from "../../local/controllers/controllers.ts";
+import type { Program } from "../../local/kubelet/programs.ts";
 import { systemClock } from "../../operator/kube/clock.ts";
 import { isNotFound } from "../../operator/kube/errors.ts";
 import { collectionPath } from "../../operator/kube/objects.ts";
@@ -46,7 +47,7 @@ export type Pods = "instant" | "processes";
  * The cluster that the environment names: KUBECONFIG a running one, KUBEBUILDER_ASSETS a folder of a real control
  * plane's binaries; else the embedded one. The CRD is installed.
  */
-export async function startTestCluster(pods: Pods): Promise<TestCluster> {
+export async function startTestCluster(pods: Pods, programs: readonly Program[] = []): Promise<TestCluster> {
   const stack = new AsyncDisposableStack();
   try {
     const kubeconfigFile = await startServer(stack);
@@ -55,7 +56,7 @@ export async function startTestCluster(pods: Pods): Promise<TestCluster> {
     const client = new KubeTransport(kubeConfig, { userAgent: "slipway-test" });
     stack.defer(() => client.close());
     await installCrds(client);
-    await startPods(pods, kubeconfigFile, client, stack);
+    await startPods(pods, programs, kubeconfigFile, client, stack);
     const namespace = await createNamespace(client, stack);
     return {
       kubeConfig,
@@ -100,6 +101,7 @@ async function connect(kubeconfig: string, stack: AsyncDisposableStack): Promise
 
 async function startPods(
   pods: Pods,
+  programs: readonly Program[],
   kubeconfig: string,
   client: KubeTransport,
   stack: AsyncDisposableStack,
@@ -110,7 +112,7 @@ async function startPods(
     const others = items.map(({ metadata }) => metadata.name);
     if (others.length > 0)
       throw new Error(`this suite runs pods as processes, but the cluster has nodes already: ${others.join(", ")}`);
-    const kubelet = await startLocalKubelet(kubeconfig);
+    const kubelet = await startLocalKubelet(kubeconfig, programs);
     stack.defer(() => kubelet.close());
   } else if (items.length === 0) {
     const kubelet = await startInstantKubelet({ client: await connect(kubeconfig, stack), logger: silent });

@@ -1,24 +1,19 @@
+import type { V1PodTemplateSpec } from "@kubernetes/client-node";
 import { expect } from "chai";
+import type { PodTemplate } from "../../../operator/api/pod-template.ts";
+import { KubeError } from "../../../operator/kube/errors.ts";
 import { deployments, horizontalPodAutoscalers, objectPath, pods } from "../../../operator/kube/objects.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
 import type { Operator } from "../../../operator/operator.ts";
+import { needsApply } from "../../../operator/reconcile/difference.ts";
 import { modelDeployments } from "../../../operator/reconcile/resource-types.ts";
+import { customizedTemplate } from "../../../operator/resources/pod-template.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startTestCluster } from "../../support/test-cluster.ts";
 import type { TestCluster } from "../../support/test-cluster.ts";
 import { Fixture, condition, oneVersion } from "./fixture.ts";
 
-interface Template {
-  metadata: { labels: Record<string, string> };
-  spec: { containers: Container[]; tolerations?: object[] } & Record<string, unknown>;
-}
-interface Container {
-  name: string;
-  image: string;
-  env?: { name: string; value?: string }[];
-  volumeMounts?: { name: string; mountPath: string }[];
-}
-type Deployment = KubeObject & { spec: { replicas: number; template: Template } };
+type Deployment = KubeObject & { spec: { replicas: number; template: V1PodTemplateSpec } };
 
 const podTemplate = {
   metadata: { labels: { team: "credit" }, annotations: { "prometheus.io/scrape": "true" } },
@@ -49,7 +44,7 @@ const podTemplate = {
       },
     ],
   },
-};
+} satisfies PodTemplate;
 
 describe("the pods of a ModelDeployment", function () {
   this.timeout(120_000);
@@ -76,11 +71,53 @@ describe("the pods of a ModelDeployment", function () {
   it("are what the user laid over them, in a namespace that admits restricted pods only", async () => {
     await fixture.apply("laid-over", { ...oneVersion, serving: { podTemplate } });
     const { template } = await deploymentOf("laid-over");
-    expect(template.metadata.labels).to.include({ team: "credit" });
-    expect(template.spec.containers.map(({ name }) => name)).to.deep.equal(["runtime", "proxy"]);
-    expect(template.spec.containers[0]?.env).to.deep.include({ name: "THREADS", value: "4" });
-    expect(template.spec.tolerations).to.deep.equal([{ key: "nvidia.com/gpu", operator: "Exists" }]);
+    expect(template.metadata?.labels).to.include({ team: "credit" });
+    expect(template.spec?.containers.map(({ name }) => name)).to.deep.equal(["runtime", "proxy"]);
+    expect(template.spec?.containers[0]?.env).to.deep.include({ name: "THREADS", value: "4" });
+    expect(template.spec?.tolerations).to.deep.equal([{ key: "nvidia.com/gpu", operator: "Exists" }]);
     expect(template.spec).to.not.have.property("topologySpreadConstraints");
+  });
+
+  it("are merged as the API server itself merges a strategic patch", async () => {
+    const patch: PodTemplate = {
+      ...podTemplate,
+      spec: {
+        ...podTemplate.spec,
+        volumes: [
+          { name: "tmp", $patch: "delete" },
+          { name: "cache", emptyDir: { sizeLimit: "2Gi" } },
+          { name: "features", configMap: { name: "features", optional: true } },
+        ],
+        securityContext: { $patch: "replace", runAsUser: 1000 },
+        initContainers: [{ name: "logs", image: "vector:1", securityContext: { privileged: false } }],
+        containers: [
+          {
+            name: "runtime",
+            env: [
+              { name: "MODEL_NAME", value: "other" },
+              { name: "PORT", $patch: "delete" },
+              { name: "THREADS", value: "4" },
+            ],
+            volumeMounts: [{ mountPath: "/tmp", $patch: "delete" }],
+            resources: { limits: { memory: "1536Mi" } },
+          },
+          { name: "proxy", image: "proxy:1", securityContext: { privileged: false } },
+        ],
+      },
+    };
+    await fixture.apply("oracle", oneVersion);
+    const name = fixture.child(await fixture.ready("oracle"), "v1");
+    const built = await fixture.get<Deployment>(deployments, name);
+    const path = objectPath(deployments, { name, namespace: cluster.namespace });
+    const theirs = await cluster.client.request<Deployment>("PATCH", path, {
+      contentType: "application/strategic-merge-patch+json",
+      query: { dryRun: "All" },
+      body: { spec: { template: patch } },
+    });
+    const template = customizedTemplate(built.spec.template, [patch]);
+    expect(namesIn(template)).to.deep.equal(namesIn(theirs.spec.template));
+    const ours = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name }, spec: { template } };
+    expect(needsApply(ours, theirs), JSON.stringify({ ours: template, theirs: theirs.spec.template })).to.equal(false);
   });
 
   it("are not written again once they are as they should be", async () => {
@@ -102,7 +139,7 @@ describe("the pods of a ModelDeployment", function () {
     const object = await fixture.until("layered", ({ status }) => status?.revisions?.length === 2);
     const names = async (version: string) => {
       const { spec } = await fixture.get<Deployment>(deployments, fixture.child(object, version));
-      return spec.template.spec.containers.map(({ name }) => name);
+      return spec.template.spec?.containers.map(({ name }) => name);
     };
     expect(await names("v1")).to.deep.equal(["runtime", "proxy"]);
     expect(await names("v2")).to.deep.equal(["runtime"]);
@@ -136,7 +173,7 @@ describe("the pods of a ModelDeployment", function () {
     await fixture.apply("mixed", { versions });
     const object = await fixture.until("mixed", ({ status }) => status?.revisions?.length === 2);
     const own = await fixture.get<Deployment>(deployments, fixture.child(object, "mine"));
-    const [container] = own.spec.template.spec.containers;
+    const [container] = own.spec.template.spec?.containers ?? [];
     expect(container?.image).to.equal("registry.example/loan-api:1.4");
     expect(container?.env?.map(({ name }) => name)).to.not.include("MODEL_URI");
     const revision = object.status?.revisions?.find(({ version }) => version === "mine");
@@ -156,6 +193,18 @@ describe("the pods of a ModelDeployment", function () {
     const scale = await cluster.client.request<{ status: { replicas: number; selector: string } }>("GET", path);
     expect(scale.status.replicas).to.equal(3);
     expect(await fixture.list(pods, scale.status.selector)).to.have.length(3);
+  });
+
+  it("are not scaled by the scale subresource where an HPA does it, and the answer says so", async () => {
+    await fixture.apply("unscalable", { ...oneVersion, serving: { autoscaling: { maxReplicas: 3 } } });
+    const path = objectPath(modelDeployments, { name: "unscalable", namespace: cluster.namespace }, "scale");
+    const scaling = cluster.client.request("PATCH", path, {
+      contentType: "application/merge-patch+json",
+      body: { spec: { replicas: 3 } },
+    });
+    const error: unknown = await scaling.catch((refusal: unknown) => refusal);
+    expect(error).to.be.instanceOf(KubeError).that.includes({ status: 422 });
+    expect((error as KubeError).message).to.include("set replicas or autoscaling, not both");
   });
 
   it("number what their HPA had given them until a fixed number takes over, and never fewer", async () => {
@@ -219,4 +268,17 @@ describe("the pods of a ModelDeployment", function () {
 
 function selectorOf(name: string): string {
   return `serving.slipway.dev/model-deployment=${name},app.kubernetes.io/component=revision`;
+}
+
+/** Everything that a list is merged by, sorted: what came, what stayed and what went. */
+function namesIn(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(namesIn).toSorted();
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value)
+    .flatMap(([field, child]: [string, unknown]) =>
+      ["name", "mountPath", "topologyKey"].includes(field) && typeof child === "string"
+        ? [`${field}=${child}`]
+        : namesIn(child),
+    )
+    .toSorted();
 }

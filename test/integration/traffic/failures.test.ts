@@ -71,6 +71,24 @@ describe("when a runtime fails, traffic", function () {
       expect(object.status?.phase).to.equal("Failed");
     });
 
+  it("says that pods serve different bytes when an artifact was overwritten between their starts: DigestDrift", async () => {
+    const features = ["age", "income", "credit_score"];
+    const uri = await artifact("drifting", "loan-v1", features);
+    await running.fixture.apply("drifting", { source: { uri }, serving: { replicas: 2 } });
+    await running.fixture.ready("drifting", 60_000);
+    await running.fixture.patch(configMaps, "drifting", { data: { "golden.json": '{"rows": []}' } });
+    const [victim] = await running.fixture.list(pods, "serving.slipway.dev/model-deployment=drifting");
+    await running.fixture.delete(pods, victim?.metadata.name ?? "");
+    const object = await running.fixture.until(
+      "drifting",
+      (each) => condition(each, "Stalled")?.reason === "DigestDrift",
+      60_000,
+    );
+    expect(condition(object, "Available")).to.include({ status: "True" });
+    expect(object.status?.revisions?.[0]).to.include({ state: "Degraded", reason: "DigestDrift" });
+    expect(object.status?.revisions?.[0]?.message).to.match(/\(1 pod\), .*\(1 pod\); .*source\.sha256/);
+  });
+
   /** A ConfigMap of the test: given files, or the loan model with changed features. */
   async function artifact(
     name: string,

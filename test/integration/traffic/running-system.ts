@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { parseAllDocuments } from "yaml";
+import type { Program } from "../../../local/kubelet/programs.ts";
 import { configMaps } from "../../../operator/kube/objects.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
 import { openFronts } from "../../support/front.ts";
@@ -18,10 +19,10 @@ export interface RunningSystem {
 
 export const sticky = { traffic: { sticky: { header: "x-user-id" } } };
 
-export async function startRunningSystem(): Promise<RunningSystem> {
+export async function startRunningSystem(programs: readonly Program[] = []): Promise<RunningSystem> {
   const stack = new AsyncDisposableStack();
   try {
-    const cluster = await startTestCluster("processes");
+    const cluster = await startTestCluster("processes", programs);
     stack.defer(() => cluster.close());
     const fixture = new Fixture(cluster);
     for (const document of parseAllDocuments(await readFile("examples/loan/configmaps.yaml", "utf8")))

@@ -39,6 +39,7 @@ class Stage {
       },
       cluster: new Cluster(this.client, () => {}),
       readRouters: async () => [],
+      digests: { of: () => new Map() },
       complaints: { read: async () => ({ complaints: new Map() }) },
       events: { record: (_about, { reason }) => this.events.push(reason) },
       settings: SETTINGS,

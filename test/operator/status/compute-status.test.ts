@@ -24,6 +24,7 @@ const two: ModelDeploymentSpec = {
 interface Circumstances {
   readonly pods?: (revision: string) => V1Pod[];
   readonly deploymentConditions?: V1DeploymentCondition[];
+  readonly digests?: ReadonlyMap<string, string>;
   readonly loadBalancer?: { host: string };
   readonly applied?: Applied;
   readonly previous?: ModelDeploymentStatus;
@@ -32,7 +33,14 @@ interface Circumstances {
 
 /** The status after one more pass of the operator. */
 function statusOf(cluster: SimulatedCluster, given: Circumstances = {}): ModelDeploymentStatus {
-  const { pods = () => [], deploymentConditions = [], loadBalancer, applied = nothingRefused, previous = {} } = given;
+  const {
+    pods = () => [],
+    deploymentConditions = [],
+    digests = new Map(),
+    loadBalancer,
+    applied = nothingRefused,
+    previous = {},
+  } = given;
   const observed = cluster.observe();
   const { plan } = cluster.reconcile();
   const ids = [...observed.revisions.keys()];
@@ -40,6 +48,7 @@ function statusOf(cluster: SimulatedCluster, given: Circumstances = {}): ModelDe
     ...observed,
     pods: new Map(ids.map((id) => [id, pods(id)])),
     complaints: new Map(),
+    digests,
     deploymentConditions: new Map(ids.map((id) => [id, deploymentConditions])),
     loadBalancer,
   };
@@ -92,6 +101,37 @@ describe("computeStatus", () => {
       { version: "v1", state: "Serving", weight: { desired: 80, applied: 80, verified: 80 } },
       { version: "v2", state: "Serving", weight: { desired: 20, applied: 20, verified: 20 } },
     ]);
+  });
+
+  it("selects for the scale subresource the pods of the revision that serves, and none where there are several versions", () => {
+    const cluster = live(one("a"));
+    const serving = statusOf(cluster).revisions?.[0]?.revision;
+    const selector = `app.kubernetes.io/component=revision,serving.slipway.dev/model-deployment=loan,serving.slipway.dev/revision=${serving}`;
+    expect(statusOf(cluster).selector).to.equal(selector);
+    cluster.change(one("b"));
+    cluster.reconcile();
+    expect(statusOf(cluster).selector).to.equal(selector);
+    expect(statusOf(live(two))).to.not.have.property("selector");
+  });
+
+  it("is not Ready while pods of a version serve different bytes, although all of them are", () => {
+    const named = (uid: string): V1Pod => ({
+      metadata: { uid },
+      status: { conditions: [{ type: "Ready", status: "True" }] },
+    });
+    const digests = new Map([
+      ["a", "1".repeat(64)],
+      ["b", "2".repeat(64)],
+      ["c", "2".repeat(64)],
+    ]);
+    const cluster = live(one("a"));
+    const status = statusOf(cluster, { pods: () => ["a", "b", "c"].map(named), digests });
+    expect(words(status)).to.equal("Available=True Ready=False/DigestDrift Stalled=True");
+    expect(status.phase).to.equal("Degraded");
+    expect(status.revisions?.[0]).to.include({ state: "Degraded", reason: "DigestDrift" });
+    expect(status.revisions?.[0]?.message).to.include("111111111111… (1 pod), 222222222222… (2 pods)");
+    const same = statusOf(cluster, { pods: () => ["b", "c"].map(named), digests });
+    expect(words(same)).to.equal("Available=True Ready=True");
   });
 
   it("is Progressing while a new revision starts beside the one that serves", () => {

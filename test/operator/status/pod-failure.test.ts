@@ -107,14 +107,14 @@ const cases: Case[] = [
   ],
   [
     "a pod that its node has evicted",
-    { ...pod({}), status: { phase: "Failed", reason: "Evicted", message: "The node was low on resource: memory." } },
+    { status: { phase: "Failed", reason: "Evicted", message: "The node was low on resource: memory." } },
     "Evicted",
     false,
     /low on resource: memory.*resources\.requests/,
   ],
   [
     "a pod that its node did not take",
-    { ...pod({}), status: { phase: "Failed", reason: "OutOfcpu", message: "Node didn't have enough resource" } },
+    { status: { phase: "Failed", reason: "OutOfcpu", message: "Node didn't have enough resource" } },
     "Evicted",
     false,
     /OutOfcpu/,
@@ -147,7 +147,6 @@ const cases: Case[] = [
   [
     "a sidecar that is not ready",
     {
-      ...pod({}),
       status: {
         containerStatuses: [
           containerStatus("runtime", { state: running, started: true, ready: true }),
@@ -216,9 +215,9 @@ describe("podFailure", () => {
       if (message !== undefined) expect(failure?.message).to.match(message);
     });
 
-  it("has a case for every reason but a quota's, which keeps pods from being made", () =>
+  it("has a case for every reason but those that no single pod shows", () =>
     expect(new Set(cases.flatMap(([, , reason]) => reason ?? []))).to.deep.equal(
-      new Set(REVISION_REASONS.filter((reason) => reason !== "QuotaExceeded")),
+      new Set(REVISION_REASONS.filter((reason) => reason !== "QuotaExceeded" && reason !== "DigestDrift")),
     ));
 
   it("keeps long last words short", () => {
@@ -251,7 +250,10 @@ describe("worstFailure", () => {
   });
 
   it("tells of an eviction while the pod in its place starts, and no longer", () => {
-    const started = (time: string): V1Pod => ({ ...loading, metadata: { creationTimestamp: new Date(time) } });
+    const started = (time: string): V1Pod => ({
+      metadata: { creationTimestamp: new Date(time) },
+      status: { containerStatuses: [containerStatus("runtime", { state: running, started: false })] },
+    });
     expect(worstFailure([evicted, started("2026-01-01T00:00:01Z")])?.reason).to.equal("Evicted");
     expect(worstFailure([evicted, started("2026-01-01T09:00:00Z")])?.reason).to.equal("Starting");
     expect(worstFailure([evicted, started("2026-01-01T00:00:01Z"), broken])?.reason).to.equal("InvalidModel");

@@ -1,0 +1,49 @@
+import { expect } from "chai";
+import type { KubeObject } from "../../../operator/kube/objects.ts";
+import { Cluster } from "../../../operator/reconcile/cluster.ts";
+import { RecordingClient } from "../../support/operator/recording-client.ts";
+
+const ownerReferences = [
+  { apiVersion: "v1", kind: "ModelDeployment", name: "loan", uid: "uid-loan", controller: true },
+];
+const owner: KubeObject = { apiVersion: "v1", kind: "ModelDeployment", metadata: { name: "loan", uid: "uid-loan" } };
+const desired = {
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  metadata: { name: "loan-v1", namespace: "credit", ownerReferences },
+  spec: { revisionHistoryLimit: 1 },
+} as KubeObject;
+
+/** A Deployment of 4 pods that we wrote, as the API server answers: with every manager of any field. */
+function written(...managers: { manager: string; ownsReplicas: boolean }[]): KubeObject {
+  const managedFields = managers.map(({ manager, ownsReplicas }) => ({
+    manager,
+    operation: "Update",
+    apiVersion: "apps/v1",
+    fieldsV1: ownsReplicas ? { "f:spec": { "f:replicas": {} } } : { "f:status": {} },
+  }));
+  return { ...desired, metadata: { ...desired.metadata, managedFields }, spec: { replicas: 4 } } as KubeObject;
+}
+
+async function writesFor(existing: KubeObject): Promise<string[]> {
+  const client = new RecordingClient();
+  client.put(existing);
+  await new Cluster(client, () => {}).apply(owner, [desired], [existing], new Map([["Deployment/loan-v1", 2]]));
+  return client.writes;
+}
+
+describe("Cluster", () => {
+  const ours = { manager: "slipway-operator", ownsReplicas: true };
+  const status = { manager: "kube-controller-manager", ownsReplicas: false };
+
+  it("hands the replicas over before it lets go of them, whoever else owns other fields", async () => {
+    const twice = ["PATCH Deployment/loan-v1", "PATCH Deployment/loan-v1"];
+    expect(await writesFor(written(ours))).to.deep.equal(twice);
+    expect(await writesFor(written(ours, status))).to.deep.equal(twice);
+  });
+
+  it("lets go of the replicas at once when somebody else holds them too", async () => {
+    const autoscaler = { manager: "kube-controller-manager", ownsReplicas: true };
+    expect(await writesFor(written(ours, autoscaler))).to.deep.equal(["PATCH Deployment/loan-v1"]);
+  });
+});
