@@ -28,6 +28,8 @@ export type Fault =
   | { readonly kind: "hang" }
   /** The API server never sees it: the connection breaks. */
   | { readonly kind: "reset" }
+  /** It is carried out only then, whether or not anybody still waits for the answer. */
+  | { readonly kind: "hold"; readonly until: Promise<void> }
   /** It is carried out; instead of its answer the connection breaks. */
   | { readonly kind: "loseAnswer" }
   /** It is carried out, then this is called, and no answer comes. */
@@ -158,6 +160,7 @@ export class FaultProxy implements AsyncDisposable {
     if (fault?.kind === "answer") return answer(response, fault.status, fault.reason, fault.retryAfterSeconds);
     if (fault?.kind === "reset") return void response.destroy();
     if (fault?.kind === "hang") return this.#hang(response);
+    if (fault?.kind === "hold") await fault.until;
     const upstream = await this.#forward(request, incoming);
     request.status = upstream.statusCode;
     if (request.query.get("watch") === "true") return relayWatch(upstream, response, fault);

@@ -15,9 +15,11 @@ import { OperatorProcess } from "./operator-process.ts";
 export class FaultCluster implements AsyncDisposable {
   readonly cluster: TestCluster;
   readonly #stack: AsyncDisposableStack;
+  readonly #namespaces: Set<string>;
 
-  private constructor(cluster: TestCluster, stack: AsyncDisposableStack) {
+  private constructor(cluster: TestCluster, namespaces: Set<string>, stack: AsyncDisposableStack) {
     this.cluster = cluster;
+    this.#namespaces = namespaces;
     this.#stack = stack;
   }
 
@@ -28,8 +30,9 @@ export class FaultCluster implements AsyncDisposable {
       stack.defer(() => cluster.close());
       const client = await ClusterClient.connect(cluster.kubeConfig);
       stack.defer(() => client.close());
-      stack.use(await InstantRouters.start(client));
-      return new FaultCluster(cluster, stack);
+      const namespaces = new Set<string>();
+      stack.use(await InstantRouters.start(client, (namespace) => namespaces.has(namespace)));
+      return new FaultCluster(cluster, namespaces, stack);
     } catch (error) {
       await stack.disposeAsync();
       throw error;
@@ -40,6 +43,7 @@ export class FaultCluster implements AsyncDisposable {
   async site(): Promise<Site> {
     const body = { apiVersion: "v1", kind: "Namespace", metadata: { generateName: "slipway-fault-" } };
     const { metadata } = await this.cluster.client.request<KubeObject>("POST", "/api/v1/namespaces", { body });
+    this.#namespaces.add(metadata.name);
     const proxy = await FaultProxy.start(this.cluster.kubeConfig);
     const folder = await mkdtemp(join(tmpdir(), "fault-site-"));
     const kubeconfig = join(folder, "kubeconfig");
