@@ -6,7 +6,6 @@ import { serverSideApply } from "../../operator/kube/apply.ts";
 import type { KubeObject, ResourceType } from "../../operator/kube/objects.ts";
 import { modelDeployments } from "../../operator/reconcile/resource-types.ts";
 import { condition, oneVersion } from "../integration/objects/fixture.ts";
-import type { ModelDeployment } from "../integration/objects/fixture.ts";
 import { eventually } from "../support/eventually.ts";
 import { invalidObjects } from "../support/operator/invalid-objects.ts";
 import { isRealCluster } from "./support/forms.ts";

@@ -198,8 +198,7 @@ describe("children of an object that goes", function () {
 
   it("go with their namespace, and the operator lives on", async () => {
     await using site = await liveSite();
-    const { client } = site.fixture.cluster;
-    await client.request("DELETE", `/api/v1/namespaces/${site.namespace}`);
+    await site.fixture.cluster.client.request("DELETE", `/api/v1/namespaces/${site.namespace}`);
     await eventually(async () => {
       expect(await site.fixture.find(modelDeployments, NAME)).to.equal(undefined);
       expect(await names(site)).to.deep.equal([]);

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { oneVersion, twoVersions } from "../integration/objects/fixture.ts";
+import { eventually } from "../support/eventually.ts";
 import { settled } from "./support/end-state.ts";
 import { isLongForm } from "./support/forms.ts";
 import { Lanes } from "./support/lanes.ts";
+import type { OperatorProcess } from "./support/operator-process.ts";
 import { FaultCluster } from "./support/site.ts";
 
 const OBJECTS = 100;
@@ -16,7 +18,7 @@ const SPECS: readonly object[] = [
   { ...oneVersion, serving: { autoscaling: { minReplicas: 1, maxReplicas: 3 } } },
   {
     ...oneVersion,
-    serving: { resources: { requests: { cpu: "+1", memory: "1E3" }, limits: { memory: "1.5Gi", cpu: 2.5 } } },
+    serving: { resources: { requests: { cpu: "+1", memory: "1E3" }, limits: { memory: "1.5Gi", cpu: "2.5" } } },
   },
   { ...oneVersion, serving: { env: [{ name: "EMPTY", value: "" }], probes: { initialDelaySeconds: 0 } } },
   { ...oneVersion, traffic: { service: { type: "LoadBalancer", annotations: { "example.com/a": "" } } } },
@@ -52,8 +54,7 @@ describe(`with ${OBJECTS} live objects`, function () {
     expect(site.proxy.writes.slice(writes).map(({ method, path }) => `${method} ${path}`)).to.deep.equal([]);
   });
 
-  async function reconciledAll(operator: { metrics(): Promise<string> }): Promise<void> {
-    const { eventually } = await import("../support/eventually.ts");
+  async function reconciledAll(operator: OperatorProcess): Promise<void> {
     await eventually(async () => {
       const text = await operator.metrics();
       const total = [...text.matchAll(/^controller_runtime_reconcile_total\{.*\} (\d+)$/gm)].reduce(

@@ -32,8 +32,8 @@ export type Fault =
   | { readonly kind: "hold"; readonly until: Promise<void> }
   /** It is carried out; instead of its answer the connection breaks. */
   | { readonly kind: "loseAnswer" }
-  /** It is carried out, then this is called, and no answer comes. */
-  | { readonly kind: "withhold"; readonly then: () => void }
+  /** It is carried out, then this is called where the answer would come, and none comes. */
+  | { readonly kind: "withhold"; readonly before: () => void }
   /** Of a watch: the connection ends in the middle of a line, after so many whole ones. */
   | { readonly kind: "cut"; readonly afterLines: number }
   /** Of a watch: everything comes so much later. */
@@ -167,7 +167,7 @@ export class FaultProxy implements AsyncDisposable {
     const body = await upstream.body.text();
     if (fault?.kind === "loseAnswer") return void response.destroy();
     if (fault?.kind === "withhold") {
-      fault.then();
+      fault.before();
       return this.#hang(response);
     }
     response.writeHead(upstream.statusCode, { "content-type": String(upstream.headers["content-type"]) }).end(body);
@@ -180,7 +180,7 @@ export class FaultProxy implements AsyncDisposable {
     return this.#agent.request({
       origin: this.#upstream.origin,
       path: incoming.url ?? "/",
-      method: request.method as Dispatcher.HttpMethod,
+      method: request.method,
       headers: {
         ...headers,
         accept: accept ?? "application/json",

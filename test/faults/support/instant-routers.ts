@@ -95,7 +95,7 @@ export class InstantRouters implements AsyncDisposable {
     try {
       const name = metadata.labels?.[LABELS.modelDeployment] ?? "";
       const path = `/api/v1/namespaces/${metadata.namespace}/configmaps/${childNames.traffic(name)}`;
-      const { data } = (await this.#client.request("GET", path)) as { data: Record<string, string> };
+      const { data } = await this.#client.request<{ data: Record<string, string> }>("GET", path);
       const clusters = parse(data[CONFIG_FILES.clusters] ?? "") as Resources;
       const routes = parse(data[CONFIG_FILES.routes] ?? "") as Resources;
       const answers: Record<string, string> = {
