@@ -105,15 +105,13 @@ describe("an operator that is killed after any single write, and started again,"
         }));
         for (const { index, state } of runs)
           expectSameState(state, undisturbed.state, `killed after write ${index} of ${undisturbed.writes}, it`);
-        expect(runs.filter(({ kills }) => kills > 0).length, "runs that were killed").to.be.at.least(
-          undisturbed.writes - 2, // how often a status is written while pods come up differs by one or two
-        );
+        // How often a status is written while pods come up differs from run to run: the last indexes may not be reached.
+        expect(runs.filter(({ kills }) => kills > 0).length).to.be.at.least(change.writesAtLeast);
       });
 
   it("leaves nothing of an object that is deleted while the operator is dead, in the middle of its creation", async () => {
     const [creation] = CHANGES;
-    const { writes } = await changeWithin(creation!, "none");
-    const indexes = Array.from({ length: writes }, (_, index) => index + 1).filter(
+    const indexes = Array.from({ length: creation!.writesAtLeast }, (_, index) => index + 1).filter(
       (index) => isLongForm || index % 4 === 1,
     );
     await lanes.all(indexes, async (index) => {

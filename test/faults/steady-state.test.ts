@@ -30,8 +30,7 @@ describe(`with ${OBJECTS} live objects`, function () {
   it(`the operator writes nothing and lists nothing for ${MINUTES === 1 ? "a minute" : `${MINUTES} minutes`}, nor after a restart`, async () => {
     await using cluster = await FaultCluster.start();
     await using site = await cluster.site();
-    const flags = ["--leader-elect", `--leader-elect-namespace=${site.namespace}`];
-    const operator = site.startOperator(flags);
+    const operator = site.startOperator();
     const names = Array.from({ length: OBJECTS }, (_, index) => `model-${index}`);
     const lanes = new Lanes(4);
     await lanes.all(names, async (name) => {
@@ -43,13 +42,12 @@ describe(`with ${OBJECTS} live objects`, function () {
     await sleep(3_000); // Events, and what the controllers still tell of
     const from = site.proxy.requests.length;
     await sleep(MINUTES * 60_000);
-    const requests = site.proxy.requests.slice(from).filter(({ path }) => !path.includes("/leases"));
-    const others = requests.filter(({ query }) => query.get("watch") !== "true");
+    const others = site.proxy.requests.slice(from).filter(({ query }) => query.get("watch") !== "true");
     expect(others.map(({ method, path }) => `${method} ${path}`)).to.deep.equal([]);
 
     const writes = site.proxy.writes.length;
     await operator[Symbol.asyncDispose]();
-    const restarted = await site.startOperator(flags).started();
+    const restarted = await site.startOperator().started();
     await reconciledAll(restarted);
     expect(site.proxy.writes.slice(writes).map(({ method, path }) => `${method} ${path}`)).to.deep.equal([]);
   });

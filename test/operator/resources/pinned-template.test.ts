@@ -3,10 +3,11 @@ import { ANNOTATIONS } from "../../../operator/api/names.ts";
 import { withPinnedTemplate } from "../../../operator/resources/pinned-template.ts";
 import type { PodTemplate, Templated } from "../../../operator/resources/pinned-template.ts";
 
-const template = (fields: object = {}, annotations: Record<string, string> = {}): PodTemplate => ({
-  metadata: { annotations },
-  spec: { containers: [{ name: "runtime", image: "runtime:1" }], ...{ terminationGracePeriodSeconds: 80 }, ...fields },
-});
+const template = (fields: object = {}, annotations: Record<string, string> = {}): PodTemplate => {
+  const main = { name: "runtime", image: "runtime:1" };
+  const spec = { terminationGracePeriodSeconds: 80, containers: [main], ...fields };
+  return { metadata: { annotations }, spec };
+};
 
 const deployment = (podTemplate: PodTemplate, replicas = 2): Templated & { spec: { replicas: number } } => ({
   metadata: {},
