@@ -11,7 +11,7 @@ import { lastWords, pod, running, terminated } from "../../support/operator/pods
 import { SimulatedCluster } from "../../support/operator/simulated-cluster.ts";
 
 /** Seconds of them here; many more when somebody looks for a bug. */
-const RUNS = Number(process.env["FC_RUNS"] ?? 30);
+const RUNS = Number(process.env["FC_RUNS"] ?? 20);
 
 type Happening =
   | { readonly kind: "change"; readonly to: ModelDeploymentSpec }
