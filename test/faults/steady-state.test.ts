@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { oneVersion, twoVersions } from "../integration/objects/fixture.ts";
 import { eventually } from "../support/eventually.ts";
-import { settled } from "./support/end-state.ts";
+import { expectSameState, settled } from "./support/end-state.ts";
 import { isLongForm } from "./support/forms.ts";
 import { Lanes } from "./support/lanes.ts";
 import type { OperatorProcess } from "./support/operator-process.ts";
@@ -39,11 +39,18 @@ describe(`with ${OBJECTS} live objects`, function () {
       await site.fixture.apply(name, spec ?? oneVersion);
     });
     await lanes.all(names, async (name) => settled(site, name, 240_000));
-    await sleep(3_000); // Events, and what the controllers still tell of
+    await eventually(() => {
+      const last = site.proxy.requests.findLast(({ query }) => query.get("watch") !== "true");
+      expect(performance.now() - (last?.at ?? 0), "ms since the last Event was written").to.be.above(5_000);
+    }, 120_000);
     const from = site.proxy.requests.length;
     await sleep(MINUTES * 60_000);
     const others = site.proxy.requests.slice(from).filter(({ query }) => query.get("watch") !== "true");
-    expect(others.map(({ method, path }) => `${method} ${path}`)).to.deep.equal([]);
+    expectSameState(
+      others.map(({ method, path }) => `${method} ${path}`),
+      [],
+      "what was asked beside watches",
+    );
 
     const writes = site.proxy.writes.length;
     await operator[Symbol.asyncDispose]();
