@@ -13,17 +13,30 @@ import type { FileResult } from "./testing/run-file.ts";
 const MOST_JOBS = 4;
 
 const command = new Command("npm test --")
-  .description("Runs everything that needs only Node; with --cluster the integration suites on a real cluster.")
-  .argument("[path...]", "test files or folders; with --cluster also folders of test/integration, such as `objects`")
+  .description(
+    "Runs everything that needs only Node; with --cluster the integration suites on a real cluster, with --faults the fault suites.",
+  )
+  .argument(
+    "[path...]",
+    "test files or folders; with --cluster also folders of test/integration, such as `objects`; with --faults files of test/faults, such as `kills`",
+  )
   .option("--cluster", "use the cluster of KUBECONFIG, or start one from the binaries in KUBEBUILDER_ASSETS", false)
+  .option("--faults", "as --cluster, or on the embedded API server where the environment names no cluster", false)
+  .option("--long", "with --faults: each fault at its full length, and after each single write", false)
   .option("--grep <text>", "only tests whose full title contains this")
   .option("--forbid-skipped", "count a test that skips itself as failed", false)
   .option("--jobs <n>", "files at a time", positiveInteger, Math.min(availableParallelism(), MOST_JOBS))
-  .option("--timeout <seconds>", "for one file; by default 180, with --cluster 900", positiveInteger)
+  .option(
+    "--timeout <seconds>",
+    "for one file; by default 180, with --cluster or --faults 900, with --long 3600",
+    positiveInteger,
+  )
   .option("--verbose", "print every test's title, also of files in which all passed", false)
   .parse();
 const flags = command.opts<{
   cluster: boolean;
+  faults: boolean;
+  long: boolean;
   grep?: string;
   forbidSkipped: boolean;
   jobs: number;
@@ -43,17 +56,23 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 const files = testFiles(command.args);
 const surroundings = { environment: environment(), signal: interrupted.signal };
 // Suites that share one cluster take turns.
-const results = await runAll(files, flags.cluster ? 1 : flags.jobs);
+const results = await runAll(files, mayUseCluster() ? 1 : flags.jobs);
 process.exitCode = summarise(results);
 
+function mayUseCluster(): boolean {
+  return flags.cluster || flags.faults;
+}
+
 function testFiles(paths: readonly string[]): string[] {
+  if (flags.faults)
+    return paths.length > 0 ? paths.flatMap((name) => filesIn(`test/faults/${name}.test.ts`)) : filesIn("test/faults");
   if (flags.cluster) {
     const suites = paths.map((path) => (path.startsWith("test/") ? path : join("test/integration", path)));
     return (suites.length > 0 ? suites : ["test/integration"]).flatMap(filesIn);
   }
   if (paths.length > 0) return paths.flatMap(filesIn);
   return filesIn("test")
-    .filter((file) => !file.startsWith("test/e2e/"))
+    .filter((file) => !file.startsWith("test/e2e/") && !file.startsWith("test/faults/"))
     .toSorted((a, b) => duration(b) - duration(a));
 }
 
@@ -77,12 +96,13 @@ function environment(): NodeJS.ProcessEnv {
     ...(process.stdout.isTTY && !process.env["NO_COLOR"] && { FORCE_COLOR: "1" }),
     ...rest,
     // A KUBECONFIG that was left in the shell must not lead `npm test` to somebody's cluster.
-    ...(flags.cluster && { ...(KUBECONFIG && { KUBECONFIG }), ...(KUBEBUILDER_ASSETS && { KUBEBUILDER_ASSETS }) }),
+    ...(flags.long && { FAULTS: "long" }),
+    ...(mayUseCluster() && { ...(KUBECONFIG && { KUBECONFIG }), ...(KUBEBUILDER_ASSETS && { KUBEBUILDER_ASSETS }) }),
   };
 }
 
 async function runAll(queue: readonly string[], lanes: number): Promise<FileResult[]> {
-  const { cluster, grep, forbidSkipped, timeout: timeoutSeconds = cluster ? 900 : 180 } = flags;
+  const { grep, forbidSkipped, timeout: timeoutSeconds = defaultTimeout() } = flags;
   const results: FileResult[] = [];
   const waiting = queue.values();
   const lane = async (): Promise<void> => {
@@ -95,6 +115,12 @@ async function runAll(queue: readonly string[], lanes: number): Promise<FileResu
   };
   await Promise.all(Array.from({ length: Math.min(lanes, queue.length) }, lane));
   return results;
+}
+
+/** Seconds. */
+function defaultTimeout(): number {
+  if (flags.long) return 3_600;
+  return mayUseCluster() ? 900 : 180;
 }
 
 function report({ file, passed, failed, skipped, seconds, output }: FileResult): void {

@@ -188,9 +188,9 @@ function pin(
   desired: readonly DesiredRevision[],
   { runtimeImage }: PlanSettings,
 ): Record<string, PinnedRevision> {
-  const current = desired.map(({ id, weight: _weight, image, ...revision }): [string, PinnedRevision] => {
-    const { image: made, grpc } = pinned[id] ?? { image: runtimeImage, grpc: true };
-    return [id, { ...revision, image: image ?? made, ...(grpc && { grpc }) }];
+  const current = desired.map(({ id, weight: _weight, image: own, ...revision }): [string, PinnedRevision] => {
+    const made = pinned[id] ?? { image: own ?? runtimeImage, grpc: own === undefined }; // who knows what another image speaks
+    return [id, { ...revision, image: own ?? made.image, ...(made.grpc && { grpc: true }) }];
   });
   return { ...pinned, ...Object.fromEntries(current) };
 }

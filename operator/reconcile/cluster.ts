@@ -31,7 +31,8 @@ export class Cluster {
 
   /**
    * Brings the children to what is desired: the first before all others, because it records what they follow from.
-   * `initialReplicas` are what a Deployment without `replicas` starts with, by child key.
+   * That record and the routes are written only if they are still as they were seen: a write that was on its way for
+   * longer than the lease must not undo another operator's. `initialReplicas` are what a Deployment without `replicas` starts with, by child key.
    */
   async apply(
     owner: KubeObject,
@@ -40,19 +41,21 @@ export class Cluster {
     initialReplicas: ReadonlyMap<string, number>,
   ): Promise<Applied> {
     const known = new Map(observed.map((child) => [childKey(child), child]));
-    const write = (child: KubeObject, isFirst: boolean): Promise<Outcome> =>
-      this.#applyChild(owner, child, known.get(childKey(child)), initialReplicas.get(childKey(child)), isFirst);
     const [first, ...rest] = desired.map(withDesiredDigest);
-    const ahead = first === undefined ? [] : [await write(first, true)];
+    const write = (child: KubeObject): Promise<Outcome> =>
+      this.#applyChild(owner, child, known.get(childKey(child)), initialReplicas.get(childKey(child)), {
+        onlyIfUnchanged: child === first || child.kind === configMaps.kind,
+      });
+    const ahead = first === undefined ? [] : [await write(first)];
     const isBlocked = ahead.some((outcome) => outcome !== "Done");
-    const outcomes = isBlocked ? ahead : [...ahead, ...(await settleAll(rest.map((child) => write(child, false))))];
+    const outcomes = isBlocked ? ahead : [...ahead, ...(await settleAll(rest.map(write)))];
     return {
       notOwned: outcomes.flatMap((outcome) => (outcome !== "Done" && "notOwned" in outcome ? [outcome.notOwned] : [])),
       refused: outcomes.flatMap((outcome) => (outcome !== "Done" && "refused" in outcome ? [outcome.refused] : [])),
     };
   }
 
-  /** Deletes the children of ours that are no longer desired. */
+  /** Deletes the children of ours that are no longer desired, as they were seen: not what another one made of them. */
   async prune(owner: KubeObject, desired: readonly KubeObject[], observed: readonly KubeObject[]): Promise<void> {
     const wanted = new Set(desired.map(childKey));
     const surplus = observed.filter(
@@ -62,9 +65,7 @@ export class Cluster {
         ownershipOf(child, owner) === "Ours",
     );
     await settleAll(
-      surplus.map(async (child) =>
-        deleteObject(this.#client, typeOf(child), keyOf(child), { uid: child.metadata.uid }),
-      ),
+      surplus.map(async (child) => deleteObject(this.#client, typeOf(child), keyOf(child), preconditionsOf(child))),
     );
   }
 
@@ -97,7 +98,7 @@ export class Cluster {
     desired: KubeObject,
     observed: KubeObject | undefined,
     initialReplicas: number | undefined,
-    withPrecondition: boolean,
+    { onlyIfUnchanged }: { onlyIfUnchanged: boolean },
   ): Promise<Outcome> {
     try {
       const existing = observed ?? (await this.#unlabelled(desired));
@@ -106,7 +107,7 @@ export class Cluster {
       if (!needsApply(desired, existing)) return "Done";
       if (initialReplicas !== undefined) await this.#handOverReplicas(existing);
       const { resourceVersion } = existing.metadata;
-      const written = withPrecondition ? { ...desired, metadata: { ...desired.metadata, resourceVersion } } : desired;
+      const written = onlyIfUnchanged ? { ...desired, metadata: { ...desired.metadata, resourceVersion } } : desired;
       await this.#write(written as KubeObject, true);
       return "Done";
     } catch (error) {
@@ -170,6 +171,10 @@ export class Cluster {
       throw error;
     }
   }
+}
+
+function preconditionsOf({ metadata }: KubeObject): { uid: string | undefined; resourceVersion: string | undefined } {
+  return { uid: metadata.uid, resourceVersion: metadata.resourceVersion };
 }
 
 function withReplicas(child: KubeObject, replicas: number): KubeObject {

@@ -26,9 +26,18 @@ function includes(observed: unknown, desired: unknown): boolean {
   if (Array.isArray(desired)) return Array.isArray(observed) && includesItems(observed, desired);
   if (typeof desired !== "object" || desired === null) return observed === desired;
   if (typeof observed !== "object" || observed === null) return false;
-  return Object.entries(desired).every(
-    ([field, value]) => value === undefined || includes((observed as Record<string, unknown>)[field], value),
-  );
+  return Object.entries(desired).every(([field, value]) => {
+    if (value === undefined) return true;
+    const seen = (observed as Record<string, unknown>)[field];
+    return includes(seen, value) && !(SELECTORS.has(field) && hasMore(seen, value));
+  });
+}
+
+/** What somebody adds to one of these is no addition: it selects something else. Server-side apply takes them whole. */
+const SELECTORS = new Set(["selector", "matchLabels", "labelSelector", "nodeSelector"]);
+
+function hasMore(observed: unknown, desired: unknown): boolean {
+  return Object.keys(observed ?? {}).length > Object.keys(desired ?? {}).length;
 }
 
 function includesItems(observed: readonly unknown[], desired: readonly unknown[]): boolean {

@@ -1,4 +1,4 @@
-import type { KubernetesObject, V1Deployment } from "@kubernetes/client-node";
+import type { KubernetesObject } from "@kubernetes/client-node";
 import { ANNOTATIONS, childNames } from "../api/names.ts";
 import { parseModelDeployment } from "../api/parse.ts";
 import type { ValidModelDeployment } from "../api/parse.ts";
@@ -7,6 +7,7 @@ import type { Clock } from "../kube/clock.ts";
 import type { ReconcileResult } from "../kube/controller.ts";
 import type { EventContent } from "../kube/events.ts";
 import type { Log } from "../kube/log.ts";
+import { deployments } from "../kube/objects.ts";
 import type { KubeObject, ObjectKey } from "../kube/objects.ts";
 import type { ObservedRouter } from "../plan/observed.ts";
 import { aliasReferences, resolveAliases } from "../plan/aliases.ts";
@@ -18,6 +19,7 @@ import { canonicalJson } from "../plan/revision.ts";
 import type { PlanSettings } from "../plan/transitions.ts";
 import { desiredObjects } from "../resources/desired-objects.ts";
 import { withPinnedTemplate } from "../resources/pinned-template.ts";
+import type { Templated } from "../resources/pinned-template.ts";
 import { computeStatus, heldStatus, problemsText, suspendedStatus } from "../status/compute-status.ts";
 import type { Applied } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
@@ -203,9 +205,9 @@ function statusOf(object: KubeObject): ModelDeploymentStatus {
 }
 
 function withPins(child: KubeObject, observed: readonly KubeObject[]): KubeObject {
-  if (child.kind !== "Deployment") return child;
+  if (child.kind !== deployments.kind) return child;
   const before = observed.find((other) => childKey(other) === childKey(child));
-  return asKubeObject(withPinnedTemplate(child as KubeObject & V1Deployment, before as V1Deployment | undefined));
+  return withPinnedTemplate(child as KubeObject & Templated, before as (KubeObject & Templated) | undefined);
 }
 
 /** Builders use client-node's types, in which every field may be missing; ours always have these. */

@@ -1,24 +1,33 @@
-import type { V1Container, V1Deployment, V1PodTemplateSpec } from "@kubernetes/client-node";
 import { ANNOTATIONS } from "../api/names.ts";
 import { canonicalJson } from "../plan/revision.ts";
+
+/** A Deployment, as far as it matters here. */
+export interface Templated {
+  readonly metadata: { readonly annotations?: Record<string, string> };
+  readonly spec: { readonly template: PodTemplate };
+}
+
+export interface PodTemplate {
+  readonly metadata?: { readonly annotations?: Record<string, string> };
+  readonly spec: { readonly containers: readonly { readonly name: string; readonly image?: string }[] };
+}
 
 /**
  * The Deployment with the pod template that it was made with. What users choose never changes it, since another choice is
  * another revision; so a template that differs comes from another version of the operator, whose upgrade must roll
  * nothing. Another image, or another bootstrap config of a router, is a template that was meant to change.
  */
-export function withPinnedTemplate(desired: V1Deployment, observed: V1Deployment | undefined): V1Deployment {
+export function withPinnedTemplate<T extends Templated>(desired: T, observed: Templated | undefined): T {
   const { metadata, spec } = desired;
-  if (spec === undefined) return desired;
   const pinned = pinnedTemplate(observed);
   const template = pinned !== undefined && runsTheSame(pinned, spec.template) ? pinned : spec.template;
-  const annotations = { ...metadata?.annotations, [ANNOTATIONS.template]: canonicalJson(template) };
+  const annotations = { ...metadata.annotations, [ANNOTATIONS.template]: canonicalJson(template) };
   return { ...desired, metadata: { ...metadata, annotations }, spec: { ...spec, template } };
 }
 
 /** The copy in the annotation: the observed template itself has the API server's defaults in it, and what drifted. */
-function pinnedTemplate(observed: V1Deployment | undefined): V1PodTemplateSpec | undefined {
-  const text = observed?.metadata?.annotations?.[ANNOTATIONS.template];
+function pinnedTemplate(observed: Templated | undefined): PodTemplate | undefined {
+  const text = observed?.metadata.annotations?.[ANNOTATIONS.template];
   if (text === undefined) return undefined;
   try {
     const copy: unknown = JSON.parse(text);
@@ -28,21 +37,17 @@ function pinnedTemplate(observed: V1Deployment | undefined): V1PodTemplateSpec |
   }
 }
 
-function isTemplate(copy: unknown): copy is V1PodTemplateSpec {
-  const { spec } = (copy ?? {}) as V1PodTemplateSpec;
+function isTemplate(copy: unknown): copy is PodTemplate {
+  const { spec } = (copy ?? {}) as Partial<PodTemplate>;
   return Array.isArray(spec?.containers) && spec.containers.length > 0;
 }
 
-function runsTheSame(pinned: V1PodTemplateSpec, desired: V1PodTemplateSpec): boolean {
-  const [main] = containersOf(desired);
-  const before = containersOf(pinned).find(({ name }) => name === main?.name);
+function runsTheSame(pinned: PodTemplate, desired: PodTemplate): boolean {
+  const [main] = desired.spec.containers;
+  const before = pinned.spec.containers.find(({ name }) => name === main?.name);
   return main !== undefined && before?.image === main.image && bootstrapOf(pinned) === bootstrapOf(desired);
 }
 
-function containersOf({ spec }: V1PodTemplateSpec): readonly V1Container[] {
-  return spec?.containers ?? [];
-}
-
-function bootstrapOf({ metadata }: V1PodTemplateSpec): string | undefined {
+function bootstrapOf({ metadata }: PodTemplate): string | undefined {
   return metadata?.annotations?.[ANNOTATIONS.bootstrap];
 }

@@ -26,8 +26,10 @@ export function verdicts(
   const stall = stallOf(plan, facts, applied);
   if (stall !== undefined)
     return [available, { type: "Ready", status: "False", ...stall }, { type: "Stalled", status: "True", ...stall }];
-  const work = workUnderWay(plan, revisions, facts);
-  if (work === undefined || staysReady(md, plan, revisions, facts, previous))
+  const full = quotaOf(applied);
+  const work = full ?? workUnderWay(plan, revisions, facts);
+  const isRoutine = full === undefined && staysReady(md, plan, revisions, facts, previous);
+  if (work === undefined || isRoutine)
     return [available, { type: "Ready", status: "True", reason: "Live", message: "this generation is fully live" }];
   return [available, { type: "Ready", status: "Unknown", ...work }, { type: "Reconciling", status: "True", ...work }];
 }
@@ -58,6 +60,12 @@ function stallOf(plan: Plan, facts: Facts, { notOwned, refused }: Applied): Stal
     if (failure?.permanent) return { reason: failure.reason, message: `${id}: ${failure.message}` };
   }
   return undefined;
+}
+
+/** Not stuck: the quota has room again as soon as something else goes, and then the child is made. */
+function quotaOf({ refused }: Applied): Stall | undefined {
+  const full = refused.find(({ quota }) => quota);
+  return full && { reason: "QuotaExceeded", message: `${full.child} cannot be made: ${full.message}` };
 }
 
 const WAITING = {

@@ -1,3 +1,4 @@
+import { deepStrictEqual } from "node:assert/strict";
 import { ANNOTATIONS, LABELS } from "../../../operator/api/names.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
 import { newestRecord } from "../../../operator/plan/record.ts";
@@ -14,6 +15,15 @@ export async function settled(site: Site, name: string, withinMs = 60_000): Prom
     if (!isSettled(object)) throw new Error(`not settled: ${JSON.stringify(object.status, null, 1)}\n${site.output}`);
     return object;
   }, withinMs);
+}
+
+/** Fails with the difference of the two. */
+export function expectSameState(actual: unknown, expected: unknown, what = "the state"): void {
+  try {
+    deepStrictEqual(actual, expected);
+  } catch (error) {
+    throw new Error(`${what} differs: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** Whether nothing is left to do for the object: live, everything verified, nothing draining. */

@@ -28,10 +28,12 @@ export type Fault =
   | { readonly kind: "hang" }
   /** The API server never sees it: the connection breaks. */
   | { readonly kind: "reset" }
+  /** It is carried out only then, whether or not anybody still waits for the answer. */
+  | { readonly kind: "hold"; readonly until: Promise<void> }
   /** It is carried out; instead of its answer the connection breaks. */
   | { readonly kind: "loseAnswer" }
-  /** It is carried out, then this is called, and no answer comes. */
-  | { readonly kind: "withhold"; readonly then: () => void }
+  /** It is carried out, then this is called where the answer would come, and none comes. */
+  | { readonly kind: "withhold"; readonly before: () => void }
   /** Of a watch: the connection ends in the middle of a line, after so many whole ones. */
   | { readonly kind: "cut"; readonly afterLines: number }
   /** Of a watch: everything comes so much later. */
@@ -158,13 +160,14 @@ export class FaultProxy implements AsyncDisposable {
     if (fault?.kind === "answer") return answer(response, fault.status, fault.reason, fault.retryAfterSeconds);
     if (fault?.kind === "reset") return void response.destroy();
     if (fault?.kind === "hang") return this.#hang(response);
+    if (fault?.kind === "hold") await fault.until;
     const upstream = await this.#forward(request, incoming);
     request.status = upstream.statusCode;
     if (request.query.get("watch") === "true") return relayWatch(upstream, response, fault);
     const body = await upstream.body.text();
     if (fault?.kind === "loseAnswer") return void response.destroy();
     if (fault?.kind === "withhold") {
-      fault.then();
+      fault.before();
       return this.#hang(response);
     }
     response.writeHead(upstream.statusCode, { "content-type": String(upstream.headers["content-type"]) }).end(body);
@@ -177,7 +180,7 @@ export class FaultProxy implements AsyncDisposable {
     return this.#agent.request({
       origin: this.#upstream.origin,
       path: incoming.url ?? "/",
-      method: request.method as Dispatcher.HttpMethod,
+      method: request.method,
       headers: {
         ...headers,
         accept: accept ?? "application/json",

@@ -29,15 +29,18 @@ export class InstantRouters implements AsyncDisposable {
   readonly #pods: Mirror<Pod>;
   readonly #routers = new Map<string, Router>();
   readonly #pending = new Set<Promise<void>>();
+  /** Another process may play the routers of another namespace of the same cluster. */
+  readonly #isOurs: (namespace: string) => boolean;
   #addresses = 0;
 
-  private constructor(client: ClusterClient) {
+  private constructor(client: ClusterClient, isOurs: (namespace: string) => boolean) {
     this.#client = client;
+    this.#isOurs = isOurs;
     this.#pods = new Mirror<Pod>(client, "/api/v1/pods", pino({ level: "silent" }));
   }
 
-  static async start(client: ClusterClient): Promise<InstantRouters> {
-    const routers = new InstantRouters(client);
+  static async start(client: ClusterClient, isOurs: (namespace: string) => boolean): Promise<InstantRouters> {
+    const routers = new InstantRouters(client, isOurs);
     routers.#pods.subscribe(({ type, object }) => routers.#see(type === "deleted", object));
     await routers.#pods.start();
     return routers;
@@ -50,7 +53,8 @@ export class InstantRouters implements AsyncDisposable {
   }
 
   #see(isGone: boolean, pod: Pod): void {
-    const { uid, labels = {} } = pod.metadata;
+    const { uid, namespace, labels = {} } = pod.metadata;
+    if (!this.#isOurs(namespace)) return;
     if (isGone) return this.#close(uid);
     const podIP = pod.status?.podIP;
     if (labels[LABELS.component] !== COMPONENTS.router || podIP === undefined) return;
@@ -91,7 +95,7 @@ export class InstantRouters implements AsyncDisposable {
     try {
       const name = metadata.labels?.[LABELS.modelDeployment] ?? "";
       const path = `/api/v1/namespaces/${metadata.namespace}/configmaps/${childNames.traffic(name)}`;
-      const { data } = (await this.#client.request("GET", path)) as { data: Record<string, string> };
+      const { data } = await this.#client.request<{ data: Record<string, string> }>("GET", path);
       const clusters = parse(data[CONFIG_FILES.clusters] ?? "") as Resources;
       const routes = parse(data[CONFIG_FILES.routes] ?? "") as Resources;
       const answers: Record<string, string> = {

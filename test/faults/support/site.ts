@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { ClusterClient } from "../../../local/cluster/client.ts";
-import type { KubeObject } from "../../../operator/kube/objects.ts";
+import { deleteObject } from "../../../operator/kube/apply.ts";
+import type { KubeObject, ResourceType } from "../../../operator/kube/objects.ts";
 import { Fixture } from "../../integration/objects/fixture.ts";
 import { startTestCluster } from "../../support/test-cluster.ts";
 import type { TestCluster } from "../../support/test-cluster.ts";
@@ -11,13 +12,23 @@ import { FaultProxy } from "./fault-proxy.ts";
 import { InstantRouters } from "./instant-routers.ts";
 import { OperatorProcess } from "./operator-process.ts";
 
+const namespaces: ResourceType = {
+  group: "",
+  version: "v1",
+  plural: "namespaces",
+  kind: "Namespace",
+  namespaced: false,
+};
+
 /** A cluster whose pods and routers are ready at once, on which each test has a place of its own. */
 export class FaultCluster implements AsyncDisposable {
   readonly cluster: TestCluster;
   readonly #stack: AsyncDisposableStack;
+  readonly #namespaces: Set<string>;
 
-  private constructor(cluster: TestCluster, stack: AsyncDisposableStack) {
+  private constructor(cluster: TestCluster, namespaces: Set<string>, stack: AsyncDisposableStack) {
     this.cluster = cluster;
+    this.#namespaces = namespaces;
     this.#stack = stack;
   }
 
@@ -28,8 +39,9 @@ export class FaultCluster implements AsyncDisposable {
       stack.defer(() => cluster.close());
       const client = await ClusterClient.connect(cluster.kubeConfig);
       stack.defer(() => client.close());
-      stack.use(await InstantRouters.start(client));
-      return new FaultCluster(cluster, stack);
+      const ours = new Set<string>();
+      stack.use(await InstantRouters.start(client, (namespace) => ours.has(namespace)));
+      return new FaultCluster(cluster, ours, stack);
     } catch (error) {
       await stack.disposeAsync();
       throw error;
@@ -40,6 +52,7 @@ export class FaultCluster implements AsyncDisposable {
   async site(): Promise<Site> {
     const body = { apiVersion: "v1", kind: "Namespace", metadata: { generateName: "slipway-fault-" } };
     const { metadata } = await this.cluster.client.request<KubeObject>("POST", "/api/v1/namespaces", { body });
+    this.#namespaces.add(metadata.name);
     const proxy = await FaultProxy.start(this.cluster.kubeConfig);
     const folder = await mkdtemp(join(tmpdir(), "fault-site-"));
     const kubeconfig = join(folder, "kubeconfig");
@@ -71,7 +84,7 @@ export class Site implements AsyncDisposable {
     return this.fixture.cluster.namespace;
   }
 
-  /** An operator that watches the namespace, stopped with the site; `through` another proxy than the site's if given. */
+  /** An operator that watches the namespace, stopped with the site; through another proxy than the site's if a kubeconfig is given. */
   startOperator(flags: readonly string[] = [], kubeconfig = this.kubeconfig): OperatorProcess {
     const operator = OperatorProcess.start({ kubeconfig, namespace: this.namespace, flags });
     this.#operators.push(operator);
@@ -86,7 +99,7 @@ export class Site implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#operators.map((operator) => operator[Symbol.asyncDispose]()));
     await this.proxy[Symbol.asyncDispose]();
-    await this.fixture.cluster.client.request("DELETE", `/api/v1/namespaces/${this.namespace}`);
+    await deleteObject(this.fixture.cluster.client, namespaces, { namespace: "", name: this.namespace });
     await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -37,6 +37,12 @@ describe("needsApply", () => {
     });
 
   const drifts: [what: string, kind: string, patch: Operation[]][] = [
+    ["one more label in the selector", "Service", [{ op: "add", path: "/spec/selector/app", value: "other" }]],
+    [
+      "one more label in the selector",
+      "PodDisruptionBudget",
+      [{ op: "add", path: "/spec/selector/matchLabels/app", value: "other" }],
+    ],
     ["an image", "Deployment", [{ op: "replace", path: "/spec/template/spec/containers/0/image", value: "other:1" }]],
     ["the replicas", "Deployment", [{ op: "replace", path: "/spec/replicas", value: 1 }]],
     [

@@ -275,6 +275,15 @@ describe("computeStatus", () => {
     });
   });
 
+  it("says which child a quota leaves no room for, and that it will be made, even of what is live", () => {
+    const cluster = live(one("a"));
+    const previous = statusOf(cluster);
+    const full = { child: "Service/loan", message: "exceeded quota: services=1", quota: true };
+    const status = statusOf(cluster, { applied: { notOwned: [], refused: [full] }, previous });
+    expect(words(status)).to.equal("Available=True Ready=Unknown/QuotaExceeded Reconciling=True");
+    expect(condition(status, "Ready")?.message).to.equal("Service/loan cannot be made: exceeded quota: services=1");
+  });
+
   it("gives the address of the load balancer once there is one, with the port that is not 80", () => {
     const cluster = live({ ...one("a"), traffic: { service: { type: "LoadBalancer", port: 8080 } } });
     expect(statusOf(cluster).url).to.equal("http://loan.credit.svc:8080");
