@@ -104,7 +104,8 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     log: reconcile,
     metrics: metrics.controller(NAME),
   });
-  world.onChange((key) => controller.enqueue(key));
+  // A replica that waits for the lease would fill its queue with keys that nobody takes.
+  world.onChange((key) => controller.isStarted && controller.enqueue(key));
   const health = await startHealthServer({
     host: config.bindAddress,
     healthPort: config.healthPort,
@@ -119,7 +120,9 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
   world.start();
   elector?.start();
   const work = startWork(world, elector, controller, log);
-  const resync = setInterval(() => world.keys().forEach((key) => controller.enqueue(key)), RESYNC_MS);
+  const resync = setInterval(() => {
+    if (controller.isStarted) for (const key of world.keys()) controller.enqueue(key);
+  }, RESYNC_MS);
   log.info({ ...health, close: undefined, namespaces: config.namespaces }, "operator started");
   return {
     ...health,
@@ -147,7 +150,9 @@ function startWork(world: World, elector: LeaderElector | undefined, controller:
     await Promise.all([world.synced(), elector?.acquired()]);
     if (isAbandoned) return;
     controller.start();
-    log.info({ objects: world.keys().length }, "caches synced, reconciling");
+    const keys = world.keys();
+    for (const key of keys) controller.enqueue(key);
+    log.info({ objects: keys.length }, "caches synced, reconciling");
   };
   void begin();
   return { abandon: () => (isAbandoned = true) };

@@ -11,7 +11,7 @@ export function chartReadme(readme: string, valuesYaml: string): string {
   const after = rest?.split(END)[1];
   if (!isMap(contents) || before === undefined || after === undefined)
     throw new Error(`the chart's README needs ${BEGIN} and ${END}, and values.yaml has to be a map`);
-  const rows = rowsOf(contents as YAMLMap.Parsed, "").map(
+  const rows = rowsOf(contents, "").map(
     ({ path, value, about }) => `| \`${path}\` | ${value === "" ? "" : `\`${value}\``} | ${about} |`,
   );
   const table = ["| Value | Default | What |", "|---|---|---|", ...rows].join("\n");
@@ -33,7 +33,7 @@ function rowsOf(map: YAMLMap.Parsed, prefix: string): Row[] {
     const about = (comment ?? "").replaceAll(/\s+/gu, " ").trim();
     const own: Row = { path, value: JSON.stringify(value?.toJSON()), about };
     if (!isMap(value) || value.items.length === 0) return [own];
-    const below = rowsOf(value as YAMLMap.Parsed, `${path}.`);
+    const below = rowsOf(value, `${path}.`);
     return about === "" ? below : [{ ...own, value: "" }, ...below];
   });
 }

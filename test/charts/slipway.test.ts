@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { parse } from "yaml";
+import { readConfig } from "../../operator/config.ts";
 import type { KubeObject } from "../../operator/kube/objects.ts";
 import { renderChart } from "../support/chart.ts";
 import type { Values } from "../support/chart.ts";
@@ -98,6 +99,16 @@ describe("the chart", function () {
       );
       expect(refusal).to.include(message);
     });
+
+  it("is of the project's version, and takes the images that the operator itself would", async () => {
+    const { version } = JSON.parse(await readFile("package.json", "utf8")) as { version: string };
+    const chart = parse(await readFile("charts/slipway/Chart.yaml", "utf8")) as object;
+    expect(chart).to.include({ version, appVersion: version });
+    const { runtimeImage, routerImage } = readConfig(["node", "main.js"], "host");
+    const rendered = JSON.stringify(await renderChart("slipway-system", { "crds.install": false }));
+    expect(rendered).to.include(`"--runtime-image=${runtimeImage}"`);
+    expect(rendered).to.include(`"--router-image=docker.io/${routerImage}"`);
+  });
 
   it("names the Node of the project in both images", async () => {
     const manifest = JSON.parse(await readFile("package.json", "utf8")) as { devDependencies: { node: string } };

@@ -2,13 +2,14 @@ import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { expect } from "chai";
 import { eventually } from "../../support/eventually.ts";
+import { askTwice, askUntilTold, readAll } from "./client-scripts.ts";
 import { Cluster } from "./cluster.ts";
 
 /** Where the nodes find slipway-operator:dev and :next, slipway-runtime:dev and envoy:dev. */
 const REGISTRY = process.env["SLIPWAY_E2E_REGISTRY"] ?? "localhost";
 const SYSTEM = "slipway-system";
 const MODELS = "models";
-const URL = `http://loan-predictor.${MODELS}.svc.cluster.local`;
+const HOST = `loan-predictor.${MODELS}.svc.cluster.local`;
 
 interface Pod {
   metadata: { name: string; uid: string; deletionTimestamp?: string };
@@ -79,7 +80,7 @@ describe("an installation on real nodes", function () {
   });
 
   it("answers inside the cluster by the Service's name, and each user by one version", async () => {
-    const variants = await cluster.evaluate<string[][]>(MODELS, "client", askTwice(60));
+    const variants = await cluster.evaluate<string[][]>(MODELS, "client", askTwice(HOST, 60));
     const moved = variants.filter(([first, second]) => first !== second);
     expect(moved).to.deep.equal([]);
     const ofSecond = variants.filter(([first]) => first === "v2").length;
@@ -102,7 +103,7 @@ describe("an installation on real nodes", function () {
   it("upgrades to another build with other defaults without rolling a model's pod or failing a request", async () => {
     const before = await modelPods();
     const revisions = await revisionsOf();
-    requests = cluster.spawnIn(MODELS, "client", askUntilTold());
+    requests = cluster.spawnIn(MODELS, "client", askUntilTold(HOST));
     const lines = linesOf(requests);
     expect((await lines.next()).value).to.equal("asking");
 
@@ -146,7 +147,7 @@ describe("an installation on real nodes", function () {
       "--timeout=20s",
     );
     expect((await modelDeployment()).spec).to.deep.equal(spec);
-    const variants = await cluster.evaluate<string[][]>(MODELS, "client", askTwice(20));
+    const variants = await cluster.evaluate<string[][]>(MODELS, "client", askTwice(HOST, 20));
     expect(variants).to.have.length(20);
     expect(await modelPods()).to.deep.equal(before);
   });
@@ -261,43 +262,3 @@ function linesOf({ stdout }: ChildProcess): AsyncIterator<string, undefined> {
 }
 
 const MANAGED = "serving.slipway.dev/model-deployment=loan-predictor";
-
-const ASK = `
-  const ask = async (user) => {
-    const response = await fetch("${URL}/predict", {
-      method: "POST",
-      headers: { "content-type": "application/json", "x-user-id": user },
-      body: JSON.stringify({ age: 37, income: 54321.37, credit_score: 661 }),
-    });
-    if (!response.ok) throw new Error(user + ": " + response.status + " " + (await response.text()));
-    return (await response.json()).model_variant;
-  };`;
-
-/** Prints what each address of a headless Service answers. */
-function readAll(host: string, port: number, path: string): string {
-  return `
-    const { resolve4 } = await import("node:dns/promises");
-    const addresses = await resolve4("${host}.cluster.local");
-    const read = async (address) => (await fetch("http://" + address + ":${port}${path}")).text();
-    console.log(JSON.stringify(await Promise.all(addresses.map(read))));`;
-}
-
-/** Prints which variant each user met, the first and the second time. */
-function askTwice(users: number): string {
-  return `${ASK}
-    const answers = [];
-    for (let user = 0; user < ${users}; user++) answers.push([await ask("user-" + user), await ask("user-" + user)]);
-    console.log(JSON.stringify(answers));`;
-}
-
-/** Asks ten times a second until there is a file /tmp/enough, then prints what came of it. */
-function askUntilTold(): string {
-  return `${ASK}
-    console.log("asking");
-    const report = { answered: 0, failed: [] };
-    for (let user = 0; !fs.existsSync("/tmp/enough"); user++) {
-      await ask("user-" + user).then(() => report.answered++, (error) => report.failed.push(String(error.cause ?? error)));
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    console.log(JSON.stringify(report));`;
-}

@@ -79,6 +79,12 @@ describe("watching the operator", function () {
       ).to.equal(true);
   });
 
+  it("finds nothing waiting in the queue of a replica that waits for the lease", async () => {
+    const all = await Promise.all(operators.map(({ metricsPort }) => metrics(metricsPort)));
+    const standby = all.find((lines) => lines.includes('leader_election_master_status{name="slipway-operator"} 0'));
+    expect(standby).to.include('workqueue_depth{name="modeldeployment",controller="modeldeployment"} 0');
+  });
+
   it("says in each line of a change which object and which revision it is about", () => {
     const changes = log.lines.filter(({ message }) => message === "model deployment changed");
     const made = changes.find(({ fields }) => "reason" in fields && fields.reason === "RevisionCreated");

@@ -34,7 +34,7 @@ describe("createLoggers", () => {
       for (const log of [operator, kube, reconcile, election])
         for (const level of ["debug", "info", "warn", "error"] as const) log[level]({}, level);
     });
-    const written = Object.groupBy(lines, ({ area }) => String(area ?? "operator"));
+    const written = Object.groupBy(lines, ({ area }) => (typeof area === "string" ? area : "operator"));
     const levels = Object.entries(written).map(([area, of]) => [area, of?.map(({ level }) => level)]);
     expect(Object.fromEntries(levels)).to.deep.equal({
       operator: ["warn", "error"],

@@ -31,7 +31,7 @@ describe("the profiler", function () {
     const first = fetch(at("/debug/cpu?seconds=1"));
     await new Promise((resolve) => setImmediate(resolve));
     const both = await Promise.all([first, fetch(at("/debug/cpu?seconds=1"))]);
-    expect(both.map(({ status }) => status).toSorted()).to.deep.equal([200, 429]);
+    expect(both.map(({ status }) => status)).to.have.members([200, 429]);
     await Promise.all(both.map((response) => response.text()));
   });
 

@@ -202,6 +202,8 @@ function holdsAlways(holds: (pass: Pass) => void, { evenHeld = false } = {}): vo
           ...observed,
           pods: new Map(ids.map((id) => [id, pods])),
           deploymentConditions: new Map(),
+          complaints: new Map(),
+          digests: new Map(),
           loadBalancer: undefined,
         };
         const md = validModelDeployment(cluster.spec, { generation });
