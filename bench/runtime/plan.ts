@@ -63,18 +63,19 @@ export function rateOf(
   server: ServerProcess,
   measure: (seconds: number) => Promise<Measured>,
 ): Side {
-  const shares: { server: number; load: number }[] = [];
-  const percent = (of: "server" | "load"): number => Math.round(100 * median(shares.map((share) => share[of])));
+  const perCpuSecond: number[] = [];
+  const efforts: number[] = [];
   return {
     name: `${name}, answers a second`,
     async measure() {
-      const [began, cpu] = [performance.now(), server.cpuSeconds()];
-      const { rate, effort } = await measure(plan.seconds);
-      const seconds = (performance.now() - began) / 1000;
-      shares.push({ server: (server.cpuSeconds() - cpu) / seconds, load: effort });
+      const cpu = server.cpuSeconds();
+      const { answers, rate, effort } = await measure(plan.seconds);
+      perCpuSecond.push(answers / (server.cpuSeconds() - cpu));
+      efforts.push(effort);
       return rate;
     },
-    remark: () => `, with ${percent("server")} % of a core; the load took ${percent("load")} %`,
+    remark: () =>
+      ` (${shown(median(perCpuSecond))} a second of its processor time; the load's core was ${Math.round(100 * median(efforts))} % busy)`,
   };
 }
 
