@@ -39,8 +39,9 @@ export interface Runtime {
 }
 
 /** Listens at once, then loads the model. Rejects, with the system's error, only when it cannot listen. */
-export async function startRuntime(config: Config, logger: Logger, metrics = new RuntimeMetrics()): Promise<Runtime> {
+export async function startRuntime(config: Config, logger: Logger): Promise<Runtime> {
   const state = new ServingState();
+  const metrics = new RuntimeMetrics();
   const server = new HttpServer(router(config, state, metrics, logger), state, config);
   const port = await server.listen(config.port, config.host);
   logger.info({ port, host: config.host ?? "::" }, "listening");

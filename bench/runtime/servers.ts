@@ -29,6 +29,8 @@ function runtime(script: string, model: string, env: Environment): Promise<Serve
       PORT: "0",
       HOST: "127.0.0.1",
       DRAIN_SECONDS: "0",
+      PROCESSES: "1",
+      INTRA_OP_THREADS: "1",
       NODE_COMPILE_CACHE: compiled,
       ...env,
     },
