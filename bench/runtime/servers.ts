@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { Sample } from "./plan.ts";
 import { ServerProcess, outputOf } from "./server-process.ts";
 import { pythonWith } from "./python.ts";
 
@@ -55,9 +56,10 @@ function startScript(name: string, ...args: string[]): Promise<ServerProcess> {
 }
 
 /** Runs a second of the model alone, one row each. */
-export async function rawRuns(model: string, seconds: number): Promise<number> {
+export async function rawRuns(model: string, seconds: number): Promise<Sample> {
   const printed = await outputOf(process.execPath, "bench/runtime/servers/raw-run.ts", model, String(seconds));
-  return Number(/^runs (\S+)/m.exec(printed)?.[1]);
+  const [, value, perCpuSecond] = /^runs (\S+) (\S+)/m.exec(printed) ?? [];
+  return { value: Number(value), perCpuSecond: Number(perCpuSecond) };
 }
 
 export async function startFastApi(folder: string): Promise<ServerProcess> {

@@ -40,7 +40,7 @@ function timeOf({ seconds }: Plan, name: string, server: ServerProcess): Side {
       const began = server.cpuSeconds();
       const { answers } = await measureHttp(predictTarget(server.port), CONNECTIONS, seconds);
       await scrape(server.port);
-      return (1e6 * (server.cpuSeconds() - began)) / answers;
+      return { value: (1e6 * (server.cpuSeconds() - began)) / answers };
     },
   };
 }

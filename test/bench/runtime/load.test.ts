@@ -92,7 +92,10 @@ describe("a ratio of the benchmarks", () => {
   it("is the median of turns, after turns that only warm up", async () => {
     const notes: string[] = [];
     const plan: Plan = { rounds: 3, seconds: 1, memorySeconds: [1, 2], note: (text) => notes.push(text) };
-    const side = (name: string, values: number[]) => ({ name, measure: async () => values.shift() as number });
+    const side = (name: string, values: number[]) => ({
+      name,
+      measure: async () => ({ value: values.shift() as number }),
+    });
     const value = await ratio(plan, side("ours", [1000, 1000, 8, 6, 10]), side("theirs", [1, 1, 2, 2, 2]));
     expect(value).to.equal(4);
     expect(notes).to.deep.equal(["ours: 8.00", "theirs: 2.00"]);
