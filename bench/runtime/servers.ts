@@ -103,6 +103,7 @@ export async function startMlServer(model: string): Promise<{ http: ServerProces
       MLSERVER_HTTP_PORT: String(port),
       MLSERVER_GRPC_PORT: String(grpcPort),
       MLSERVER_METRICS_PORT: String(metricsPort),
+      MLSERVER_METRICS_DIR: join(python, "../metrics"),
     },
     port,
     ready: "/v2/models/model/ready",
