@@ -58,14 +58,10 @@ interface Listening {
  * Listens at once, unless other processes of the pod serve already, and loads the model. Rejects, with the system's error,
  * only when it cannot listen.
  */
-export async function startRuntime(
-  config: Config,
-  parent: Logger,
-  pod: Pod = alone(config),
-  metrics = new RuntimeMetrics((own) => pod.shareMetrics(own)),
-): Promise<Runtime> {
+export async function startRuntime(config: Config, parent: Logger, pod: Pod = alone(config)): Promise<Runtime> {
   const logger = parent.child({ model_variant: config.modelVariant }); // and model_version, once it is known
   const state = new ServingState();
+  const metrics = new RuntimeMetrics((own) => pod.shareMetrics(own));
   const parts = { config, state, metrics, logger, pod };
   pod.onReadiness((othersReady) => state.setOthersReady(othersReady));
   let listening = pod.listensAtOnce ? await listen(parts) : undefined;

@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   const plan: Plan = {
     rounds: values.quick ? 3 : 7,
     seconds: values.quick ? 1 : 4,
-    memorySeconds: values.memory ? [60, 600] : [10, 60],
+    memorySeconds: values.memory ? [60, 600] : [20, 60],
     note: (text) => console.log(`  ${text}`),
   };
   const all = figures(plan);
@@ -87,7 +87,7 @@ function usage(all: readonly Figure[]): string {
   --quick      three rounds of one second for each figure instead of seven of four: for a look, not for a claim
   --json       the last line is {"figures":[{"name","value","goal","ok"}]}
   --only ID    only this figure; may be repeated, or several with commas between
-  --memory     memory after ten minutes against after one, instead of after one against after ten seconds
+  --memory     memory after ten minutes against after one, instead of after one against after twenty seconds
 
 It needs Linux with two cores and taskset, both for itself alone, and for the Python peers Python 3.11 or newer with venv
 and a package index: each gets an environment of its own below ~/.cache/slipway.

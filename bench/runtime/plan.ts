@@ -27,9 +27,15 @@ export interface Figure {
 /** One of two that are measured in turns. */
 export interface Side {
   readonly name: string;
-  readonly measure: () => Promise<number>;
-  /** What must be known to judge the measurements. */
-  readonly remark?: () => string;
+  readonly measure: () => Promise<Sample>;
+}
+
+export interface Sample {
+  readonly value: number;
+  /** The same for a second of the server's processor time: what it would be on a machine of its own. */
+  readonly perCpuSecond?: number;
+  /** Share of its core that the load took: near 1 it is the load that limits the value. */
+  readonly effort?: number;
 }
 
 /** Until both are compiled to machine code. */
@@ -45,37 +51,45 @@ export async function ratio({ rounds, note }: Plan, ours: Side, theirs: Side): P
     await ours.measure();
     await theirs.measure();
   }
-  const pairs: [number, number][] = [];
-  for (let round = 0; round < rounds; round += 1) pairs.push([await ours.measure(), await theirs.measure()]);
-  for (const [at, { name, remark }] of [ours, theirs].entries()) {
-    note(`${name}: ${shown(median(pairs.map((pair) => pair[at] as number)))}${remark?.() ?? ""}`);
+  const turns: { ours: Sample; theirs: Sample }[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    turns.push({ ours: await ours.measure(), theirs: await theirs.measure() });
   }
-  return median(pairs.map(([a, b]) => a / b));
+  note(`${ours.name}: ${summed(turns.map((turn) => turn.ours))}`);
+  note(`${theirs.name}: ${summed(turns.map((turn) => turn.theirs))}`);
+  const byTime = median(turns.map((turn) => (turn.ours.perCpuSecond ?? NaN) / (turn.theirs.perCpuSecond ?? NaN)));
+  if (!Number.isNaN(byTime)) note(`by processor time: ${shown(byTime)}`);
+  return median(turns.map((turn) => turn.ours.value / turn.theirs.value));
 }
 
-/**
- * Answers a second of `server` under the load that `measure` makes. The remark tells a server that had less than its
- * core, on a machine that others use too, and a load that had all of its own, which is then what limits the rate.
- */
+/** Answers a second of `server` under the load that `measure` makes. */
 export function rateOf(
   plan: Plan,
   name: string,
   server: ServerProcess,
   measure: (seconds: number) => Promise<Measured>,
 ): Side {
-  const shares: { server: number; load: number }[] = [];
-  const percent = (of: "server" | "load"): number => Math.round(100 * median(shares.map((share) => share[of])));
   return {
     name: `${name}, answers a second`,
     async measure() {
-      const [began, cpu] = [performance.now(), server.cpuSeconds()];
-      const { rate, effort } = await measure(plan.seconds);
-      const seconds = (performance.now() - began) / 1000;
-      shares.push({ server: (server.cpuSeconds() - cpu) / seconds, load: effort });
-      return rate;
+      const cpu = server.cpuSeconds();
+      const { answers, rate, effort } = await measure(plan.seconds);
+      return { value: rate, perCpuSecond: answers / (server.cpuSeconds() - cpu), effort };
     },
-    remark: () => `, with ${percent("server")} % of a core; the load took ${percent("load")} %`,
   };
+}
+
+function summed(samples: readonly Sample[]): string {
+  const middle = (of: (sample: Sample) => number | undefined): number =>
+    median(samples.map((sample) => of(sample) ?? NaN));
+  const value = middle((sample) => sample.value);
+  const perCpuSecond = middle((sample) => sample.perCpuSecond);
+  const effort = middle((sample) => sample.effort);
+  const remarks = [
+    ...(Number.isNaN(perCpuSecond) ? [] : [`${shown(perCpuSecond)} a second of processor time`]),
+    ...(Number.isNaN(effort) ? [] : [`the load's core was ${Math.round(100 * effort)} % busy`]),
+  ];
+  return remarks.length === 0 ? shown(value) : `${shown(value)} (${remarks.join("; ")})`;
 }
 
 const shown = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));

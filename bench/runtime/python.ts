@@ -21,17 +21,19 @@ export async function pythonWith(requirements: string): Promise<string> {
   console.log(`  making the Python environment of ${name}, once`);
   rmSync(folder, { recursive: true, force: true });
   await run(await usablePython(), ["-m", "venv", folder]);
-  await run(join(programs, "python"), [
-    "-m",
-    "pip",
-    "install",
-    "--quiet",
-    "--disable-pip-version-check",
-    "-r",
-    requirements,
-  ]);
+  await install(programs, requirements);
   writeFileSync(complete, "");
   return programs;
+}
+
+async function install(programs: string, requirements: string): Promise<void> {
+  const options = ["--quiet", "--disable-pip-version-check"];
+  try {
+    await run(join(programs, "python"), ["-m", "pip", "install", ...options, "-r", requirements]);
+  } catch (cause) {
+    const said = (cause as { stderr?: string }).stderr?.trimEnd().split("\n").at(-1) ?? (cause as Error).message;
+    throw new Error(`installing ${requirements}: ${said}; pip must reach a package index`, { cause });
+  }
 }
 
 /** The pinned packages are those that Python 3.11 takes; newer ones mostly do. */

@@ -23,9 +23,9 @@ const run = promisify(execFile);
 export const pinLoad = (): Promise<unknown> => run("taskset", ["-cp", LOAD_CORE, String(process.pid)]);
 
 /** Each server leads a group of processes, so that those that it starts end with it. */
-const groups = new Set<number>();
+const leaders = new Set<number>();
 process.on("exit", () => {
-  for (const group of groups) signal(group, "SIGKILL");
+  for (const leader of leaders) signal(-leader, "SIGKILL");
 });
 
 export interface Launch {
@@ -37,6 +37,12 @@ export interface Launch {
   readonly port: number | RegExp;
   /** What its output says when it is ready, or the path that then answers 200. */
   readonly ready: RegExp | string;
+}
+
+interface Member {
+  readonly pid: number;
+  /** The fields of proc_pid_stat(5) from the third, the state, on. */
+  readonly stat: readonly string[];
 }
 
 /** A server on the servers' core. */
@@ -64,7 +70,7 @@ export class ServerProcess {
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });
-    if (child.pid !== undefined) groups.add(child.pid);
+    if (child.pid !== undefined) leaders.add(child.pid);
     const server = new ServerProcess(child, port);
     try {
       await server.#until(ready);
@@ -87,7 +93,7 @@ export class ServerProcess {
 
   /** Bytes of memory of the server and all that it started; what they share counts once. */
   memory(): number {
-    return this.#members().reduce((bytes, { pid }) => bytes + proportionalBytes(pid), 0);
+    return this.#members().reduce((bytes, { pid }) => bytes + proportionalBytes(String(pid)), 0);
   }
 
   /** What the server and all that it started have used of the processor, in seconds. */
@@ -101,21 +107,28 @@ export class ServerProcess {
     const { pid } = this.#child;
     if (pid === undefined) return;
     if (!hasExited(this.#child)) {
+      const members = this.#members();
       const exited = once(this.#child, "exit");
       this.#child.kill("SIGTERM"); // a clean end writes the compile cache
       const patience = new AbortController();
-      await Promise.race([exited, delay(STOP_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
+      const late = delay(STOP_MS, "late", { signal: patience.signal }).catch(() => undefined);
+      if ((await Promise.race([exited, late])) === "late") for (const member of members) signal(member.pid, "SIGKILL");
       patience.abort();
     }
-    signal(pid, "SIGKILL");
-    groups.delete(pid);
+    signal(-pid, "SIGKILL");
+    leaders.delete(pid);
   }
 
-  #members(): { readonly pid: string; readonly stat: readonly string[] }[] {
-    const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-    return processes
-      .map((pid) => ({ pid, stat: statOf(pid) }))
-      .filter(({ stat }) => Number(stat[2]) === this.#child.pid);
+  /** The server's process and all that came of it; some of them lead groups of their own. */
+  #members(): readonly Member[] {
+    const all = readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map((pid) => ({ pid: Number(pid), stat: statOf(pid) }));
+    const within = (pids: readonly (number | undefined)[]): Member[] => {
+      const found = all.filter(({ stat }) => pids.includes(Number(stat[1])));
+      return found.length === 0 ? [] : [...found, ...within(found.map(({ pid }) => pid))];
+    };
+    return [...all.filter(({ pid }) => pid === this.#child.pid), ...within([this.#child.pid])];
   }
 
   async #until(ready: RegExp | string): Promise<void> {
@@ -143,15 +156,15 @@ async function answers(port: number, path: string): Promise<boolean> {
   return response?.ok ?? false;
 }
 
-function signal(group: number, name: NodeJS.Signals): void {
+/** To a process, or to the group of -`pid`. */
+function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(-group, name);
+    process.kill(pid, name);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 
-/** The fields of proc_pid_stat(5) from the third, the state, on. */
 const statOf = (pid: string): string[] => readProcess(pid, "stat").split(") ").at(-1)?.split(" ") ?? [];
 
 function proportionalBytes(pid: string): number {

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { Sample } from "./plan.ts";
 import { ServerProcess, outputOf } from "./server-process.ts";
 import { pythonWith } from "./python.ts";
 
@@ -29,6 +30,8 @@ function runtime(script: string, model: string, env: Environment): Promise<Serve
       PORT: "0",
       HOST: "127.0.0.1",
       DRAIN_SECONDS: "0",
+      PROCESSES: "1",
+      INTRA_OP_THREADS: "1",
       NODE_COMPILE_CACHE: compiled,
       ...env,
     },
@@ -53,9 +56,10 @@ function startScript(name: string, ...args: string[]): Promise<ServerProcess> {
 }
 
 /** Runs a second of the model alone, one row each. */
-export async function rawRuns(model: string, seconds: number): Promise<number> {
+export async function rawRuns(model: string, seconds: number): Promise<Sample> {
   const printed = await outputOf(process.execPath, "bench/runtime/servers/raw-run.ts", model, String(seconds));
-  return Number(/^runs (\S+)/m.exec(printed)?.[1]);
+  const [, value, perCpuSecond] = /^runs (\S+) (\S+)/m.exec(printed) ?? [];
+  return { value: Number(value), perCpuSecond: Number(perCpuSecond) };
 }
 
 export async function startFastApi(folder: string): Promise<ServerProcess> {
@@ -99,6 +103,7 @@ export async function startMlServer(model: string): Promise<{ http: ServerProces
       MLSERVER_HTTP_PORT: String(port),
       MLSERVER_GRPC_PORT: String(grpcPort),
       MLSERVER_METRICS_PORT: String(metricsPort),
+      MLSERVER_METRICS_DIR: join(python, "../metrics"),
     },
     port,
     ready: "/v2/models/model/ready",

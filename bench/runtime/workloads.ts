@@ -10,7 +10,7 @@ export const LOAN = "examples/loan/2.0.0";
 
 export const CONNECTIONS = 64;
 
-export const APPLICANT = { age: 34, income: 52_000, credit_score: 700 };
+const APPLICANT = { age: 34, income: 52_000, credit_score: 700 };
 
 interface Tensor {
   readonly name: string;
@@ -19,7 +19,7 @@ interface Tensor {
 }
 
 /** A request of v2 infer in JSON. */
-export const inferRequest = (...tensors: Tensor[]): string =>
+const inferRequest = (...tensors: Tensor[]): string =>
   JSON.stringify({ inputs: tensors.map((tensor) => ({ ...tensor, datatype: "FP32" })) });
 
 export const FOREST_ROW: Tensor = {

@@ -51,7 +51,9 @@ async function latency(plan: Plan): Promise<number> {
   await using servers = await bothServers();
   const p50 = (server: ServerProcess, name: string) => ({
     name: `${name}, p50 in ms`,
-    measure: async () => (await measureHttp(inferTarget(server.port, forestRequest()), 1, plan.seconds)).p50,
+    measure: async () => ({
+      value: (await measureHttp(inferTarget(server.port, forestRequest()), 1, plan.seconds)).p50,
+    }),
   });
   return await ratio(plan, p50(servers.ours, "ours"), p50(servers.naive, "naive Express"));
 }

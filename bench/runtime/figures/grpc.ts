@@ -60,7 +60,9 @@ async function outputsOf({ port, method, message }: GrpcTarget): Promise<Record<
     const { outputs, raw_output_contents: raw } = MODEL_INFER_RESPONSE.decode(answer);
     return Object.fromEntries(
       outputs.flatMap(({ name = "", datatype, contents }, at) =>
-        datatype === "FP32" ? [[name, [...(contents?.fp32_contents ?? floats(raw[at]))]]] : [],
+        datatype === "FP32"
+          ? [[name, [...(contents?.fp32_contents?.length ? contents.fp32_contents : floats(raw[at]))]]]
+          : [],
       ),
     );
   } finally {

@@ -1,5 +1,5 @@
 import { ratio } from "../plan.ts";
-import type { Figure, Plan } from "../plan.ts";
+import type { Figure, Plan, Sample } from "../plan.ts";
 import { outputOf } from "../server-process.ts";
 import { startRuntime } from "../servers.ts";
 import { LOAN } from "../workloads.ts";
@@ -20,14 +20,14 @@ async function againstBareNode(plan: Plan): Promise<number> {
   );
 }
 
-async function startToReady(): Promise<number> {
+async function startToReady(): Promise<Sample> {
   const began = performance.now();
   await using _ = await startRuntime(LOAN);
-  return performance.now() - began;
+  return { value: performance.now() - began };
 }
 
-async function bareNode(): Promise<number> {
+async function bareNode(): Promise<Sample> {
   const began = performance.now();
   await outputOf(process.execPath, "-e", "");
-  return performance.now() - began;
+  return { value: performance.now() - began };
 }

@@ -1,4 +1,5 @@
 export interface Measured {
+  readonly answers: number;
   /** Answers a second. */
   readonly rate: number;
   /** Milliseconds. */
@@ -17,6 +18,7 @@ export function summary(latencies: readonly number[]): () => Measured {
     const { user, system } = process.cpuUsage(cpu);
     const sorted = Float64Array.from(latencies).sort();
     return {
+      answers: latencies.length,
       rate: latencies.length / seconds,
       p50: quantile(sorted, 0.5),
       p99: quantile(sorted, 0.99),

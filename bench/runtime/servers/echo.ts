@@ -1,14 +1,14 @@
-/** The least that a JSON service on node:http can do: it parses the request and writes an answer of the same size as ours. */
+/** The least that a JSON service on node:http can do: it parses the request and writes an answer like ours. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 const ANSWER = {
   prediction: "approved",
-  probability: 0.6227931976318359,
-  probabilities: { rejected: 0.37720680236816406, approved: 0.6227931976318359 },
+  probability: 0.757991373538971,
+  probabilities: { rejected: 0.24200862646102905, approved: 0.757991373538971 },
   model_version: "2.0.0",
   model_variant: "default",
-  request_id: "01936e2a-7f3c-7d0a-8a2b-6f0f6f1d2c3b",
+  request_id: "01a204d5-dc44-7425-ab58-61316b91776d.WyIyLjAuMCIsIiIsImMiLCJhcHByb3ZlZCJd",
 };
 
 const server = createServer((request, response) => {
