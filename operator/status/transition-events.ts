@@ -18,7 +18,9 @@ export function transitionEvents(before: ModelDeploymentStatus, after: ModelDepl
     ...conditionEvents(before, after),
   ];
   // A revision that fails is told of once, be it also why the object is stuck.
-  return [...new Map(events.map((event) => [JSON.stringify(event), event])).values()];
+  return [
+    ...new Map(events.toReversed().map((event) => [`${event.reason} ${event.message}`, event])).values(),
+  ].toReversed();
 }
 
 function revisionEvents(before: RevisionStatus | undefined, after: RevisionStatus): TransitionEvent[] {

@@ -37,8 +37,10 @@ function exposed(text: string): Metric[] {
 
 const byName = (metrics: readonly Metric[]): Map<string, Metric> => new Map(metrics.map((each) => [each.name, each]));
 
-/** Of several processes, and of models of numbers: what the loan model in one process does not have. */
-const ELSEWHERE = ["ml_processes_ready", "ml_process_restarts_total", "ml_model_mae", "ml_model_rmse"];
+const OF_SEVERAL_PROCESSES = ["ml_processes_ready", "ml_process_restarts_total"];
+const OF_A_PREDICTION_LOG = ["ml_prediction_log_written_total", "ml_prediction_log_dropped_total"];
+/** What the loan model in one process without a log does not have. */
+const ELSEWHERE = [...OF_SEVERAL_PROCESSES, ...OF_A_PREDICTION_LOG, "ml_model_mae", "ml_model_rmse"];
 
 describe("The metrics that docs/runtime-contract.md lists", () => {
   const serving = new Serving({
@@ -58,12 +60,17 @@ describe("The metrics that docs/runtime-contract.md lists", () => {
     for (const [name, metric] of shown) expect(metric).to.deep.equal(expected.get(name));
   });
 
-  it("have those of several processes, too", async () => {
-    await using runtime = new RuntimeProcess({ MODEL_URI: "examples/loan/2.0.0", PROCESSES: "2" });
+  it("have those of several processes and of a prediction log, too", async () => {
+    const LOG_PREDICTIONS_SINK = "http://127.0.0.1:9/";
+    await using runtime = new RuntimeProcess({
+      MODEL_URI: "examples/loan/2.0.0",
+      PROCESSES: "2",
+      LOG_PREDICTIONS_SINK,
+    });
     await runtime.logged("all processes are ready");
     const expected = byName(await documented());
     const shown = exposed(await (await fetch(await runtime.url("/metrics"))).text());
-    expect(shown.map(({ name }) => name)).to.include.members(ELSEWHERE.slice(0, 2));
+    expect(shown.map(({ name }) => name)).to.include.members([...OF_SEVERAL_PROCESSES, ...OF_A_PREDICTION_LOG]);
     for (const { name, type } of shown) expect(type, name).to.equal(expected.get(name)?.type);
   });
 });

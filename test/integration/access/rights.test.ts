@@ -1,3 +1,4 @@
+import type { V1Pod } from "@kubernetes/client-node";
 import { KubeConfig } from "@kubernetes/client-node";
 import { expect } from "chai";
 import { serverSideApply } from "../../../operator/kube/apply.ts";
@@ -8,6 +9,7 @@ import {
   horizontalPodAutoscalers,
   objectPath,
   services,
+  pods,
 } from "../../../operator/kube/objects.ts";
 import type { KubeObject, ResourceType } from "../../../operator/kube/objects.ts";
 import { startOperator } from "../../../operator/operator.ts";
@@ -111,6 +113,20 @@ for (const scope of ["all namespaces", "some namespaces"] as const)
     it("suffice for routers, which no kubelet here brings up to date", async () => {
       await fixture.apply("split", twoVersions(80, 20, { traffic: { sticky: { header: "x-user-id" } } }));
       await eventually(() => expect(used()).to.include("pods patch"), 30_000);
+    });
+
+    it("suffice to read what a node says of a pod that runs and is not ready", async () => {
+      await fixture.apply("unready", oneVersion);
+      await fixture.ready("unready");
+      const [pod] = await fixture.list<V1Pod & KubeObject>(pods, "serving.slipway.dev/model-deployment=unready");
+      const conditions = [{ type: "Ready", status: "False", lastTransitionTime: new Date().toISOString() }];
+      const containerStatuses = pod?.status?.containerStatuses?.map((each) => ({
+        ...each,
+        ready: false,
+        started: true,
+      }));
+      await fixture.patchStatus(pods, pod?.metadata.name ?? "", { conditions, containerStatuses });
+      await eventually(() => expect(used()).to.include("events list"), 30_000);
     });
 
     it("suffice to see that a name is taken", async () => {

@@ -65,7 +65,7 @@ describe("the local kubelet", () => {
       HOST: status?.podIP,
       PATH: "/usr/bin:/bin",
     });
-    const own = ["HOME", "HOSTNAME", "HOST", "PATH", "TMPDIR", "TERMINATION_MESSAGE_PATH"];
+    const own = ["HOME", "HOSTNAME", "HOST", "PATH", "TMPDIR", "TERMINATION_MESSAGE_PATH", "PROCESSES"];
     expect(Object.keys(environment).sort()).to.deep.equal([...own, "PORT", "NAME", "APP", "LIMIT", "URL"].sort());
     expect(status).to.include({ phase: "Running", hostIP: status?.hostIP });
     expect((await node.events("seen")).map(({ reason }) => reason)).to.have.members(["Created", "Started"]);

@@ -277,7 +277,7 @@ describe("A sample of the predictions", () => {
     for (let index = 0; index < 20; index += 1) await serving.post("/predict", APPLICANT);
     expect(await log.lines()).to.deep.equal([]);
     const metrics = await serving.text("/metrics");
-    expect(metrics).to.match(/^ml_prediction_log_written_total 0$/m);
-    expect(metrics).to.match(/^ml_prediction_log_dropped_total\{reason="queue_full"\} 0$/m);
+    expect(metrics).to.match(/^ml_prediction_log_written_total\{model_version="[^"]*"\} 0$/m);
+    expect(metrics).to.match(/^ml_prediction_log_dropped_total\{[^}]*reason="queue_full"\} 0$/m);
   });
 });

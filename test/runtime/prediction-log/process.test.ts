@@ -94,7 +94,7 @@ class LoggingProcess {
   }
 }
 
-const DROPPED = 'ml_prediction_log_dropped_total{reason="queue_full"}';
+const DROPPED = 'ml_prediction_log_dropped_total{model_version="2.0.0",reason="queue_full"}';
 
 describe("The prediction log of a process", function () {
   this.timeout(60_000); // starts and stops processes, on a machine that may be busy
@@ -149,7 +149,9 @@ describe("The prediction log of a process", function () {
   it("counts what a full disk takes away, and serves on", async () => {
     await using runtime = new LoggingProcess({ LOG_PREDICTIONS_SINK: "file:///dev/full" });
     await runtime.predict(50);
-    await waitFor(async () => (await runtime.metric('ml_prediction_log_dropped_total{reason="sink"}')) === 50);
+    await waitFor(
+      async () => (await runtime.metric('ml_prediction_log_dropped_total{model_version="2.0.0",reason="sink"}')) === 50,
+    );
     await runtime.predict(1);
     expect(runtime.log.match(/lines of the prediction log are lost/g)).to.have.length(1);
     expect(runtime.log).to.match(/ENOSPC/);
