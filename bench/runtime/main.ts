@@ -2,18 +2,11 @@
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 
+import { goalText, isReached, shown } from "../report.ts";
+import type { Result } from "../report.ts";
 import { figures } from "./figures.ts";
-import type { Figure, Goal, Plan } from "./plan.ts";
+import type { Figure, Plan } from "./plan.ts";
 import { pinLoad } from "./server-process.ts";
-
-interface Result {
-  readonly name: string;
-  /** Null when it could not be measured. */
-  readonly value: number | null;
-  readonly goal: string;
-  readonly ok: boolean;
-  readonly error?: string;
-}
 
 const OPTIONS = {
   quick: { type: "boolean" },
@@ -71,15 +64,6 @@ async function resultOf(figure: Figure, plan: Plan): Promise<Result> {
     return { name, value: null, goal, ok: false, error: (error as Error).message };
   }
 }
-
-const isReached = (value: number, goal: Goal): boolean =>
-  "atLeast" in goal ? value >= goal.atLeast : value <= goal.atMost;
-
-const goalText = (goal: Goal): string =>
-  "atLeast" in goal ? `>= ${goal.atLeast}` : `<= ${goal.atMost}${goal.unit === undefined ? "" : ` ${goal.unit}`}`;
-
-const shown = ({ name, value, goal, ok, error }: Result): string =>
-  `${ok ? "✓" : "✗"} ${name}: ${value === null ? `not measured: ${error}` : value.toPrecision(3)} (${goal})`;
 
 function usage(all: readonly Figure[]): string {
   return `npm run bench:runtime -- [options]

@@ -1,3 +1,4 @@
+import type { Goal } from "../report.ts";
 import { median } from "./load/measured.ts";
 import type { Measured } from "./load/measured.ts";
 import type { ServerProcess } from "./server-process.ts";
@@ -11,8 +12,6 @@ export interface Plan {
   readonly memorySeconds: readonly [first: number, last: number];
   readonly note: (text: string) => void;
 }
-
-export type Goal = { readonly atLeast: number } | { readonly atMost: number; readonly unit?: "ms" | "%" };
 
 export interface Figure {
   /** For --only. */
