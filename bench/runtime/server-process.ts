@@ -143,8 +143,12 @@ export class ServerProcess {
 }
 
 /** What a program prints that ends by itself, on the servers' core. */
-export async function outputOf(...command: string[]): Promise<string> {
-  const { stdout } = await run("taskset", ["-c", SERVER_CORE, ...command], { cwd: root });
+export async function outputOf(
+  command: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const options = { cwd: root, env: { ...process.env, ...env } };
+  const { stdout } = await run("taskset", ["-c", SERVER_CORE, ...command], options);
   return stdout;
 }
 

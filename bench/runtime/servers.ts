@@ -8,15 +8,15 @@ import { ServerProcess, outputOf } from "./server-process.ts";
 import { pythonWith } from "./python.ts";
 
 /** As in the image, whose compiled code is part of it. */
-const compiled = join(tmpdir(), "slipway-bench-compiled");
+const COMPILED = { NODE_COMPILE_CACHE: join(tmpdir(), "slipway-bench-compiled") };
 const PEERS = "bench/runtime/peers";
 const LISTENING = /^listening (\d+)/m;
 
 type Environment = Readonly<Record<string, string>>;
 
-/** Our runtime with this model. */
-export const startRuntime = (model: string, env: Environment = {}): Promise<ServerProcess> =>
-  runtime("runtime/main.ts", model, env);
+/** Our runtime with this model, from its sources or from what they were made into. */
+export const startRuntime = (model: string, env: Environment = {}, main = "runtime/main.ts"): Promise<ServerProcess> =>
+  runtime(main, model, env);
 
 /** Our runtime, counting nothing. */
 export const startRuntimeWithoutMetrics = (model: string): Promise<ServerProcess> =>
@@ -32,7 +32,7 @@ function runtime(script: string, model: string, env: Environment): Promise<Serve
       DRAIN_SECONDS: "0",
       PROCESSES: "1",
       INTRA_OP_THREADS: "1",
-      NODE_COMPILE_CACHE: compiled,
+      ...COMPILED,
       ...env,
     },
     port: /"port":(\d+)[^\n]*"msg":"listening"/,
@@ -43,6 +43,10 @@ function runtime(script: string, model: string, env: Environment): Promise<Serve
 /** Where our runtime with a GRPC_PORT listens for gRPC. */
 export const grpcPortOf = (server: ServerProcess): number =>
   Number(server.said(/"port":(\d+)[^\n]*"msg":"listening for gRPC"/));
+
+/** Only loads the model, runs it once and ends. */
+export const loadModel = (model: string): Promise<string> =>
+  outputOf([process.execPath, "bench/runtime/servers/load-model.ts", model], COMPILED);
 
 /** Express as one writes it first. */
 export const startNaiveExpress = (model: string): Promise<ServerProcess> => startScript("naive-express", model);
@@ -57,7 +61,7 @@ function startScript(name: string, ...args: string[]): Promise<ServerProcess> {
 
 /** Runs a second of the model alone, one row each. */
 export async function rawRuns(model: string, seconds: number): Promise<Sample> {
-  const printed = await outputOf(process.execPath, "bench/runtime/servers/raw-run.ts", model, String(seconds));
+  const printed = await outputOf([process.execPath, "bench/runtime/servers/raw-run.ts", model, String(seconds)]);
   const [, value, perCpuSecond] = /^runs (\S+) (\S+)/m.exec(printed) ?? [];
   return { value: Number(value), perCpuSecond: Number(perCpuSecond) };
 }

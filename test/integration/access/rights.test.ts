@@ -1,4 +1,3 @@
-import type { V1Pod } from "@kubernetes/client-node";
 import { KubeConfig } from "@kubernetes/client-node";
 import { expect } from "chai";
 import { serverSideApply } from "../../../operator/kube/apply.ts";
@@ -118,7 +117,8 @@ for (const scope of ["all namespaces", "some namespaces"] as const)
     it("suffice to read what a node says of a pod that runs and is not ready", async () => {
       await fixture.apply("unready", oneVersion);
       await fixture.ready("unready");
-      const [pod] = await fixture.list<V1Pod & KubeObject>(pods, "serving.slipway.dev/model-deployment=unready");
+      type Pod = KubeObject & { status?: { containerStatuses?: object[] } };
+      const [pod] = await fixture.list<Pod>(pods, "serving.slipway.dev/model-deployment=unready");
       const conditions = [{ type: "Ready", status: "False", lastTransitionTime: new Date().toISOString() }];
       const containerStatuses = pod?.status?.containerStatuses?.map((each) => ({
         ...each,
@@ -157,7 +157,11 @@ for (const scope of ["all namespaces", "some namespaces"] as const)
 
     it("suffice to hand the lease over, and nothing was ever refused", async () => {
       await operator.stop();
-      expect(recording.refused).to.deep.equal([]);
+      // An operator of all namespaces also meets what other suites leave in theirs while these end.
+      const own = [cluster.namespace, also(), other()].map((name) => `/namespaces/${name}/`);
+      const isOwn = (request: string): boolean =>
+        !request.includes("/namespaces/") || own.some((part) => request.includes(part));
+      expect(recording.refused.filter(isOwn)).to.deep.equal([]);
       expect(errors).to.deep.equal([]);
     });
 
