@@ -8,6 +8,7 @@ import { Mirror } from "../../../local/cluster/mirror.ts";
 import type { Pod } from "../../../local/cluster/objects.ts";
 import { COMPONENTS, LABELS, childNames } from "../../../operator/api/names.ts";
 import { CONFIG_FILES, ROUTER_PORTS } from "../../../operator/traffic/envoy-bootstrap.ts";
+import { grpcCluster } from "../../../operator/traffic/envoy-clusters.ts";
 import { REPORT_PATHS } from "../../../operator/traffic/router-report.ts";
 
 /** Each router pod gets an address in this network; several processes may do so at once. */
@@ -116,10 +117,16 @@ export class InstantRouters implements AsyncDisposable {
       name,
       added_via_api: true,
       host_statuses: ready
-        .filter((pod) => pod.metadata.labels?.[LABELS.revision] === name)
+        .filter((pod) => serves(pod, name))
         .map(() => ({ health_status: { eds_health_status: "HEALTHY" } })),
     }));
   }
+}
+
+/** A revision's pods stand in two clusters, its own and that of its gRPC port. */
+function serves({ metadata }: Pod, cluster: string): boolean {
+  const revision = metadata.labels?.[LABELS.revision];
+  return revision !== undefined && (cluster === revision || cluster === grpcCluster(revision));
 }
 
 function isReady({ metadata, status }: Pod): boolean {
