@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
@@ -20,9 +20,7 @@ describe("the example custom-python", function () {
 
   before(async () => {
     expect(python, "CUSTOM_PYTHON").to.not.equal("");
-    // Not in /tmp: the pods have one of their own there.
-    await mkdir("node_modules/.cache", { recursive: true });
-    folder = await mkdtemp(resolve("node_modules/.cache/custom-python-"));
+    folder = await mkdtemp("/var/tmp/slipway-custom-python-"); // the pods have a /tmp of their own
     await promisify(execFile)(python, [join(EXAMPLE, "train.py"), join(folder, "model.joblib")]);
     running = await startRunningSystem([{ image: "loan-api", command: [python, join(EXAMPLE, "app.py")] }]);
     const manifest = parse(await readFile(join(EXAMPLE, "model-deployment.yaml"), "utf8")) as { spec: typeof spec };
