@@ -1,5 +1,5 @@
-import { request } from "undici";
 import { HTTP_PORT } from "../../runtime/contract.ts";
+import { podOrigin, readPodAnswer } from "./pod-answer.ts";
 
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
@@ -9,17 +9,9 @@ export async function readModelDigest(
   signal: AbortSignal,
   port = HTTP_PORT,
 ): Promise<string | undefined> {
-  const host = address.includes(":") ? `[${address}]` : address;
-  const { statusCode, body } = await request(`http://${host}:${port}/model/info`, { signal });
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw new Error(`/model/info of ${host}:${port} has more than ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  if (statusCode !== 200) return undefined;
-  const info = JSON.parse(Buffer.concat(chunks).toString("utf8")) as { sha256?: unknown } | null;
+  const { status, body } = await readPodAnswer(`${podOrigin(address, port)}/model/info`, MAX_BODY_BYTES, signal);
+  if (status !== 200) return undefined;
+  const info = JSON.parse(body) as { sha256?: unknown } | null;
   const digest = info?.sha256;
   return typeof digest === "string" && /^[0-9a-f]{64}$/.test(digest) ? digest : undefined;
 }

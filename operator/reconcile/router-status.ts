@@ -1,11 +1,5 @@
-import { request } from "undici";
-import {
-  REPORT_PATHS,
-  routerStatus,
-  type ReportPart,
-  type RouterReport,
-  type RouterStatus,
-} from "../traffic/router-report.ts";
+import { REPORT_PATHS, routerStatus, type RouterReport, type RouterStatus } from "../traffic/router-report.ts";
+import { podOrigin, readPodAnswer } from "./pod-answer.ts";
 
 export interface RouterAddress {
   /** The pod's IP. */
@@ -26,9 +20,9 @@ const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
 /** Asks one router what it serves. @throws RouterStatusError */
 export async function readRouterStatus(router: RouterAddress): Promise<RouterStatus> {
-  const origin = `http://${router.address.includes(":") ? `[${router.address}]` : router.address}:${router.port}`;
+  const origin = podOrigin(router.address, router.port);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const read = (path: string) => readPart(`${origin}${path}`, signal);
+  const read = (path: string) => readPodAnswer(`${origin}${path}`, MAX_BODY_BYTES, signal);
   try {
     const [ready, clustersVersion, clusters, routesHash] = await Promise.all([
       read(REPORT_PATHS.ready),
@@ -42,16 +36,4 @@ export async function readRouterStatus(router: RouterAddress): Promise<RouterSta
     const why = cause instanceof Error ? cause.message.replaceAll(/\s+/g, " ") : String(cause);
     throw new RouterStatusError(`reading the status of router ${origin}: ${why}`, { cause });
   }
-}
-
-async function readPart(url: string, signal: AbortSignal): Promise<ReportPart> {
-  const { statusCode, body } = await request(url, { signal });
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw new Error(`${url} answered more than ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return { status: statusCode, body: Buffer.concat(chunks).toString("utf8") };
 }
