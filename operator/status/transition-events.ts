@@ -18,9 +18,11 @@ export function transitionEvents(before: ModelDeploymentStatus, after: ModelDepl
     ...conditionEvents(before, after),
   ];
   // A revision that fails is told of once, be it also why the object is stuck.
-  return [
-    ...new Map(events.toReversed().map((event) => [`${event.reason} ${event.message}`, event])).values(),
-  ].toReversed();
+  return events.filter((event, index) => events.findIndex((other) => saysTheSame(other, event)) === index);
+}
+
+function saysTheSame(one: TransitionEvent, other: TransitionEvent): boolean {
+  return one.reason === other.reason && one.message === other.message;
 }
 
 function revisionEvents(before: RevisionStatus | undefined, after: RevisionStatus): TransitionEvent[] {

@@ -20,7 +20,7 @@ export const REPORT_PATHS = {
 } as const;
 
 /** One answer of the status port. */
-export interface ReportPart {
+interface ReportPart {
   readonly status: number;
   readonly body: string;
 }
