@@ -46,19 +46,19 @@ export function aliasReferences({ namespace, versions }: ValidModelDeployment): 
 }
 
 /**
- * What each alias names now. A registry that is away changes nothing that serves: what the record has pinned for the
+ * What each alias that `references` has by version names now. A registry that is away changes nothing that serves: what the record has pinned for the
  * same source counts until it answers again.
  */
 export function resolveAliases(
-  md: ValidModelDeployment,
+  { versions }: ValidModelDeployment,
+  references: ReadonlyMap<string, AliasReference>,
   record: RolloutRecord | undefined,
   stateOf: (reference: AliasReference) => AliasState,
 ): ResolvedAliases {
   const artifacts = new Map<string, string>();
   const stale: AliasProblem[] = [];
   let unresolved: ResolvedAliases["unresolved"];
-  const references = aliasReferences(md);
-  for (const [index, version] of md.versions.entries()) {
+  for (const [index, version] of versions.entries()) {
     const reference = references.get(version.name);
     if (reference === undefined) continue;
     const { version: named, problem } = stateOf(reference);

@@ -111,8 +111,9 @@ export class Reconciler {
 
   #resolve(key: ObjectKey, md: ValidModelDeployment, record: RolloutRecord | undefined): ResolvedAliases {
     const { aliases } = this.#options;
-    aliases.follow(key, [...aliasReferences(md).values()]);
-    return resolveAliases(md, record, (reference) => aliases.stateOf(reference));
+    const references = aliasReferences(md);
+    aliases.follow(key, [...references.values()]);
+    return resolveAliases(md, references, record, (reference) => aliases.stateOf(reference));
   }
 
   async #report(sighting: Sighting, status: ModelDeploymentStatus): Promise<ReconcileResult> {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
 import { aliasReferences, resolveAliases } from "../../../operator/plan/aliases.ts";
-import type { AliasState } from "../../../operator/plan/aliases.ts";
+import type { AliasReference, AliasState, ResolvedAliases } from "../../../operator/plan/aliases.ts";
 import type { RolloutRecord } from "../../../operator/plan/record.ts";
 import { desiredRevisions } from "../../../operator/plan/revision.ts";
 import { validModelDeployment } from "../../support/operator/model-deployment.ts";
@@ -33,15 +33,20 @@ describe("aliases in a spec", () => {
     ]);
   });
 
+  const resolved = (
+    record: RolloutRecord | undefined,
+    stateOf: (reference: AliasReference) => AliasState,
+  ): ResolvedAliases => resolveAliases(md, aliasReferences(md), record, stateOf);
+
   it("name the version that the registry says", () => {
-    const { artifacts, stale, unresolved } = resolveAliases(md, undefined, () => ({ version: "7" }));
+    const { artifacts, stale, unresolved } = resolved(undefined, () => ({ version: "7" }));
     expect([...artifacts]).to.deep.equal([["v2", "models:/Loan Model/7"]]);
     expect({ stale, unresolved }).to.deep.equal({ stale: [], unresolved: undefined });
   });
 
   it("are pending before the registry was asked, and a problem with the field's path when it refuses", () => {
-    expect(resolveAliases(md, undefined, () => ({})).unresolved).to.equal("Pending");
-    expect(resolveAliases(md, undefined, () => away).unresolved).to.deep.equal({
+    expect(resolved(undefined, () => ({})).unresolved).to.equal("Pending");
+    expect(resolved(undefined, () => away).unresolved).to.deep.equal({
       reason: "RegistryUnavailable",
       message: "spec.versions[1].source: connect ECONNREFUSED",
     });
@@ -69,26 +74,26 @@ describe("aliases in a spec", () => {
 
   it("stay what the record pinned while the registry is away", () => {
     const record = pinned(["v2-new", "models:/Loan Model/7"], ["v2-old", "models:/Loan Model/6"]);
-    const { artifacts, stale, unresolved } = resolveAliases(md, record, () => away);
+    const { artifacts, stale, unresolved } = resolved(record, () => away);
     expect(artifacts.get("v2")).to.equal("models:/Loan Model/7");
     expect(stale).to.have.length(1);
     expect(unresolved).to.equal(undefined);
-    expect(resolveAliases(md, record, () => ({})).artifacts.get("v2")).to.equal("models:/Loan Model/7");
+    expect(resolved(record, () => ({})).artifacts.get("v2")).to.equal("models:/Loan Model/7");
   });
 
   it("do not stay what was pinned for another source or by a revision that drains", () => {
     const other = pinned(["v2-a", "models:/Loan Model/7", { uri: "models:/Loan Model@challenger" }]);
-    expect(resolveAliases(md, other, () => ({})).unresolved).to.equal("Pending");
+    expect(resolved(other, () => ({})).unresolved).to.equal("Pending");
     const draining = {
       ...pinned(["v2-a", "models:/Loan Model/7"]),
       draining: { "v2-a": "2026-01-01T00:00:00.000Z" },
     };
-    expect(resolveAliases(md, draining, () => ({})).unresolved).to.equal("Pending");
+    expect(resolved(draining, () => ({})).unresolved).to.equal("Pending");
   });
 
   it("make another revision of each version that they name, and leave other versions' revisions as they are", () => {
     const ids = (version: string): string[] =>
-      desiredRevisions(md, resolveAliases(md, undefined, () => ({ version })).artifacts).map(({ id }) => id);
+      desiredRevisions(md, resolved(undefined, () => ({ version })).artifacts).map(({ id }) => id);
     expect(ids("7")).to.deep.equal(ids("7"));
     expect(ids("7")[0]).to.equal(ids("8")[0]);
     expect(ids("7")[1]).to.not.equal(ids("8")[1]);
