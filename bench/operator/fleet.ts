@@ -3,10 +3,11 @@ import { serverSideApply } from "../../operator/kube/apply.ts";
 import { systemClock } from "../../operator/kube/clock.ts";
 import { Informer } from "../../operator/kube/informer.ts";
 import { collectionPath, objectPath } from "../../operator/kube/objects.ts";
-import type { KubeObject, ResourceType } from "../../operator/kube/objects.ts";
+import type { KubeObject } from "../../operator/kube/objects.ts";
 import type { KubeClient } from "../../operator/kube/transport.ts";
 import { childTypes, modelDeployments } from "../../operator/reconcile/resource-types.ts";
 import type { ModelDeploymentStatus } from "../../operator/api/status.ts";
+import { namespaces } from "../../test/support/resource-types.ts";
 
 type ModelDeployment = KubeObject & { status?: ModelDeploymentStatus };
 type Deployment = V1Deployment & KubeObject;
@@ -16,14 +17,6 @@ type Autoscaler = V2HorizontalPodAutoscaler & KubeObject;
 const PARALLEL = 16;
 /** Kinds of children that one version under an HPA has: two Services among them. */
 const CHILDREN = 5;
-
-const namespaces: ResourceType = {
-  group: "",
-  version: "v1",
-  plural: "namespaces",
-  kind: "Namespace",
-  namespaced: false,
-};
 
 /** When something was first seen, in ms on performance.now()'s clock. */
 interface Seen {

@@ -3,11 +3,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { parse } from "yaml";
 import { serverSideApply } from "../../operator/kube/apply.ts";
-import type { KubeObject, ResourceType } from "../../operator/kube/objects.ts";
+import type { KubeObject } from "../../operator/kube/objects.ts";
 import { modelDeployments } from "../../operator/reconcile/resource-types.ts";
 import { condition, oneVersion } from "../integration/objects/fixture.ts";
 import { eventually } from "../support/eventually.ts";
 import { invalidObjects } from "../support/operator/invalid-objects.ts";
+import { customResourceDefinitions } from "../support/resource-types.ts";
 import { isRealCluster } from "./support/forms.ts";
 import { isObjectWrite } from "./support/fault-proxy.ts";
 import { settled } from "./support/end-state.ts";
@@ -16,14 +17,6 @@ import type { Site } from "./support/site.ts";
 
 /** Long enough for a loop to show itself. */
 const LOOP_SHOWS_WITHIN_MS = 3_000;
-
-const crds: ResourceType = {
-  group: "apiextensions.k8s.io",
-  version: "v1",
-  plural: "customresourcedefinitions",
-  kind: "CustomResourceDefinition",
-  namespaced: false,
-};
 
 describe("an object that cannot be served", function () {
   this.timeout(240_000);
@@ -116,7 +109,9 @@ describe("an object that cannot be served", function () {
   /** The CRD without a rule on spec, as if objects had been stored before the rules were made; as it was at the end. */
   async function withoutRules(): Promise<AsyncDisposable> {
     const { client } = cluster.cluster;
-    const crd = parse(await readFile("crds/modeldeployments.serving.slipway.dev.yaml", "utf8")) as KubeObject & {
+    const crd = parse(
+      await readFile("customResourceDefinitions/modeldeployments.serving.slipway.dev.yaml", "utf8"),
+    ) as KubeObject & {
       spec: {
         versions: { schema: { openAPIV3Schema: Record<string, unknown> & { properties: Record<string, object> } } }[];
       };
@@ -128,7 +123,7 @@ describe("an object that cannot be served", function () {
       schema.openAPIV3Schema.properties["spec"] = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
     }
     const apply = async (object: KubeObject): Promise<void> => {
-      await serverSideApply(client, crds, object, { fieldManager: "slipway-test", force: true });
+      await serverSideApply(client, customResourceDefinitions, object, { fieldManager: "slipway-test", force: true });
     };
     await apply(loose);
     await eventually(async () => {

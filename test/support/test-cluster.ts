@@ -10,7 +10,7 @@ import type { Program } from "../../local/kubelet/programs.ts";
 import { systemClock } from "../../operator/kube/clock.ts";
 import { isNotFound } from "../../operator/kube/errors.ts";
 import { collectionPath } from "../../operator/kube/objects.ts";
-import type { KubeObject, ResourceType } from "../../operator/kube/objects.ts";
+import type { KubeObject } from "../../operator/kube/objects.ts";
 import { KubeTransport } from "../../operator/kube/transport.ts";
 import { startOperator } from "../../operator/operator.ts";
 import type { Operator } from "../../operator/operator.ts";
@@ -18,7 +18,9 @@ import { eventually } from "./eventually.ts";
 import { installCrds } from "./install-crds.ts";
 import { startInstantKubelet } from "./instant-kubelet.ts";
 import { startLocalKubelet } from "./local-kubelet.ts";
+import { testOperatorConfig } from "./operator-config.ts";
 import { startControlPlane } from "./real-control-plane.ts";
+import { nodes } from "./resource-types.ts";
 
 export interface TestCluster {
   readonly kubeConfig: KubeConfig;
@@ -106,7 +108,6 @@ async function startPods(
   client: KubeTransport,
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  const nodes: ResourceType = { group: "", version: "v1", plural: "nodes", kind: "Node", namespaced: false };
   const { items } = await client.request<{ items: KubeObject[] }>("GET", collectionPath(nodes));
   if (pods === "processes") {
     const others = items.map(({ metadata }) => metadata.name);
@@ -144,22 +145,12 @@ async function operatorFor(kubeConfig: KubeConfig, namespace: string, settings: 
   const ignore = (): void => {};
   return startOperator({
     kubeConfig,
-    config: {
-      namespaces: [namespace],
-      runtimeImage: "slipway-runtime:test",
-      routerImage: "envoyproxy/envoy:test",
+    config: testOperatorConfig(namespace, {
       scaleDownDelaySeconds,
-      workers: 4,
       mlflowHosts: ["127.0.0.1"],
       mlflowPollSeconds,
       leaderElection: leaderElection ? { namespace } : undefined,
-      identity: "test",
-      bindAddress: "127.0.0.1",
-      healthPort: 0,
-      metricsPort: 0,
-      profilingPort: 0,
-      logLevels: { common: "error", areas: {} },
-    },
+    }),
     clock: systemClock,
     log: { debug: ignore, info: ignore, warn: ignore, error: (fields, message) => console.error(message, fields) },
     onLeadershipLost: onLeadershipLost ?? ((reason) => console.error(`leadership lost: ${reason}`)),

@@ -5,15 +5,14 @@ import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 
 import { deployments } from "../../../operator/kube/objects.ts";
-import type { ResourceType } from "../../../operator/kube/objects.ts";
 import type { Operator } from "../../../operator/operator.ts";
 import { condition, Fixture } from "../../integration/objects/fixture.ts";
 import { Scratch } from "../../runtime/support/scratch.ts";
 import { startTestCluster } from "../../support/test-cluster.ts";
 import type { TestCluster } from "../../support/test-cluster.ts";
 import { MlflowServer } from "./mlflow-server.ts";
+import { secrets } from "../../support/resource-types.ts";
 
-const secrets: ResourceType = { group: "", version: "v1", plural: "secrets", kind: "Secret", namespaced: true };
 const TOKEN = "only-those-who-know-it";
 
 // Needs the Python of an environment with requirements.txt, in MLFLOW_PYTHON.

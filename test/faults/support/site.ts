@@ -4,21 +4,14 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { ClusterClient } from "../../../local/cluster/client.ts";
 import { deleteObject } from "../../../operator/kube/apply.ts";
-import type { KubeObject, ResourceType } from "../../../operator/kube/objects.ts";
+import type { KubeObject } from "../../../operator/kube/objects.ts";
 import { Fixture } from "../../integration/objects/fixture.ts";
+import { namespaces } from "../../support/resource-types.ts";
 import { startTestCluster } from "../../support/test-cluster.ts";
 import type { TestCluster } from "../../support/test-cluster.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { InstantRouters } from "./instant-routers.ts";
 import { OperatorProcess } from "./operator-process.ts";
-
-const namespaces: ResourceType = {
-  group: "",
-  version: "v1",
-  plural: "namespaces",
-  kind: "Namespace",
-  namespaced: false,
-};
 
 /** A cluster whose pods and routers are ready at once, on which each test has a place of its own. */
 export class FaultCluster implements AsyncDisposable {

@@ -16,6 +16,7 @@ import type { Operator } from "../../../operator/operator.ts";
 import { childTypes, modelDeployments } from "../../../operator/reconcile/resource-types.ts";
 import { renderChart } from "../../support/chart.ts";
 import { eventually } from "../../support/eventually.ts";
+import { testOperatorConfig } from "../../support/operator-config.ts";
 import { startTestCluster } from "../../support/test-cluster.ts";
 import type { TestCluster } from "../../support/test-cluster.ts";
 import { condition, Fixture, oneVersion, twoVersions } from "../objects/fixture.ts";
@@ -55,22 +56,10 @@ for (const scope of ["all namespaces", "some namespaces"] as const)
       recording = recordRequests();
       operator = await startOperator({
         kubeConfig: isReal ? await serviceAccount(objects) : cluster.kubeConfig,
-        config: {
+        config: testOperatorConfig(namespace, {
           namespaces: scope === "all namespaces" ? "all" : watchNamespaces,
-          runtimeImage: "slipway-runtime:test",
-          routerImage: "envoyproxy/envoy:test",
-          scaleDownDelaySeconds: 0,
-          workers: 4,
-          mlflowHosts: [],
-          mlflowPollSeconds: 60,
           leaderElection: { namespace },
-          identity: "test",
-          bindAddress: "127.0.0.1",
-          healthPort: 0,
-          metricsPort: 0,
-          profilingPort: 0,
-          logLevels: { common: "error", areas: {} },
-        },
+        }),
         clock: systemClock,
         log: {
           debug: ignore,

@@ -5,6 +5,7 @@ import { startOperator } from "../../../operator/operator.ts";
 import type { Operator } from "../../../operator/operator.ts";
 import { modelDeployments } from "../../../operator/reconcile/resource-types.ts";
 import { eventually } from "../../support/eventually.ts";
+import { testOperatorConfig } from "../../support/operator-config.ts";
 import { startTestCluster } from "../../support/test-cluster.ts";
 import type { TestCluster } from "../../support/test-cluster.ts";
 import { RecordingLog } from "../../operator/kube/recording-log.ts";
@@ -105,22 +106,11 @@ describe("watching the operator", function () {
   async function startOne(kubeConfig: KubeConfig, identity: string): Promise<Operator> {
     return startOperator({
       kubeConfig,
-      config: {
-        namespaces: [cluster.namespace],
-        runtimeImage: "slipway-runtime:test",
-        routerImage: "envoyproxy/envoy:test",
-        scaleDownDelaySeconds: 0,
-        workers: 4,
-        mlflowHosts: [],
-        mlflowPollSeconds: 60,
+      config: testOperatorConfig(cluster.namespace, {
         leaderElection: { namespace: cluster.namespace },
         identity,
-        bindAddress: "127.0.0.1",
-        healthPort: 0,
-        metricsPort: 0,
-        profilingPort: 0,
         logLevels: { common: "info", areas: {} },
-      },
+      }),
       clock: systemClock,
       log,
       onLeadershipLost: () => {},

@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import { request } from "undici";
 import { pods } from "../../../operator/kube/objects.ts";
-import type { KubeObject, ResourceType } from "../../../operator/kube/objects.ts";
+import type { KubeObject } from "../../../operator/kube/objects.ts";
 import { PredictionIds } from "../../../runtime/feedback/prediction-id.ts";
+import { secrets } from "../../support/resource-types.ts";
 import { twoVersions } from "../objects/fixture.ts";
 import { startRunningSystem, sticky } from "./running-system.ts";
 import type { RunningSystem } from "./running-system.ts";
@@ -11,8 +12,6 @@ import type { RunningSystem } from "./running-system.ts";
 const KEY = "what the pods sign with";
 const USERS = 120;
 const DAY_MS = 86_400_000;
-const secrets: ResourceType = { group: "", version: "v1", plural: "secrets", kind: "Secret", namespaced: true };
-
 type Answer = Record<"request_id" | "prediction" | "model_version", string>;
 
 describe("feedback for the answers of two versions with three pods each", function () {
