@@ -28,7 +28,7 @@ export interface TestCluster {
   readonly client: KubeTransport;
   /** A namespace of the test's own, gone with the cluster or at its end. */
   readonly namespace: string;
-  /** An operator of this process that watches the namespace. */
+  /** An operator of this process that watches the namespace, until the cluster is closed if nobody stops it before. */
   startOperator(settings?: OperatorSettings): Promise<Operator>;
   close(): Promise<void>;
 }
@@ -65,7 +65,11 @@ export async function startTestCluster(pods: Pods, programs: readonly Program[] 
       kubeconfigFile,
       client,
       namespace,
-      startOperator: (settings = {}) => operatorFor(kubeConfig, namespace, settings),
+      startOperator: async (settings = {}) => {
+        const operator = await operatorFor(kubeConfig, namespace, settings);
+        stack.defer(() => operator.stop());
+        return operator;
+      },
       close: () => stack.disposeAsync(),
     };
   } catch (error) {

@@ -7,7 +7,6 @@ import {
   services,
 } from "../../../operator/kube/objects.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
-import type { Operator } from "../../../operator/operator.ts";
 import { modelDeployments } from "../../../operator/reconcile/resource-types.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startTestCluster } from "../../support/test-cluster.ts";
@@ -23,18 +22,14 @@ interface Child extends KubeObject {
 describe("the children of a ModelDeployment", function () {
   this.timeout(120_000);
   let cluster: TestCluster;
-  let operator: Operator;
   let fixture: Fixture;
 
   before(async () => {
     cluster = await startTestCluster("instant");
     fixture = new Fixture(cluster);
-    operator = await cluster.startOperator();
+    await cluster.startOperator();
   });
-  after(async () => {
-    await operator?.stop();
-    await cluster?.close();
-  });
+  after(async () => cluster?.close());
 
   it("come out as asked for: three replicas, requests, limits, probes and a load balancer", async () => {
     await fixture.apply("asked", {

@@ -1,6 +1,5 @@
 import { expect } from "chai";
 import { stringify } from "yaml";
-import type { Operator } from "../../../operator/operator.ts";
 import { eventually } from "../../support/eventually.ts";
 import { stockKubectl } from "../../support/kubectl.ts";
 import type { Kubectl } from "../../support/kubectl.ts";
@@ -16,22 +15,18 @@ const source = { uri: "configmap://loan-v1" };
 describe("the stock kubectl", function () {
   this.timeout(120_000);
   let cluster: TestCluster;
-  let operator: Operator;
   let kubectl: Kubectl;
 
   before(async () => {
     cluster = await startTestCluster("instant");
-    operator = await cluster.startOperator();
+    await cluster.startOperator();
     kubectl = await stockKubectl(cluster.kubeconfigFile, cluster.namespace);
     expect(await succeeds(["apply", "-f", "-"], manifest("loan", { source, serving: { replicas: 2 } }))).to.equal(
       "modeldeployment.serving.slipway.dev/loan created\n",
     );
     await succeeds(["wait", "--for=condition=Ready", "mdep/loan", "--timeout=30s"]);
   });
-  after(async () => {
-    await operator?.stop();
-    await cluster?.close();
-  });
+  after(async () => cluster?.close());
 
   it("applies again without a change, and on the server's side", async () => {
     const same = manifest("loan", { source, serving: { replicas: 2 } });

@@ -2,7 +2,6 @@ import type { CoreV1Event, V1ContainerState, V1ContainerStatus } from "@kubernet
 import { expect } from "chai";
 import { events, objectPath, pods } from "../../../operator/kube/objects.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
-import type { Operator } from "../../../operator/operator.ts";
 import { LOAD_FAILURES } from "../../../runtime/contract.ts";
 import { eventually } from "../../support/eventually.ts";
 import { containerStatus, lastWords, running, terminated, waiting } from "../../support/operator/pods.ts";
@@ -72,18 +71,14 @@ const failures: readonly Failure[] = [
 describe("a failure of a version's pods", function () {
   this.timeout(120_000);
   let cluster: TestCluster;
-  let operator: Operator;
   let fixture: Fixture;
 
   before(async () => {
     cluster = await startTestCluster("instant");
     fixture = new Fixture(cluster);
-    operator = await cluster.startOperator();
+    await cluster.startOperator();
   });
-  after(async () => {
-    await operator?.stop();
-    await cluster?.close();
-  });
+  after(async () => cluster?.close());
 
   for (const [index, { reason, container, permanent, message }] of failures.entries())
     it(`is told as ${reason}, in the status and by an Event (${index + 1})`, async () => {

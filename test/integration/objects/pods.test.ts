@@ -4,10 +4,10 @@ import type { PodTemplate } from "../../../operator/api/pod-template.ts";
 import { KubeError } from "../../../operator/kube/errors.ts";
 import { deployments, horizontalPodAutoscalers, objectPath, pods } from "../../../operator/kube/objects.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
-import type { Operator } from "../../../operator/operator.ts";
 import { needsApply } from "../../../operator/reconcile/difference.ts";
 import { modelDeployments } from "../../../operator/reconcile/resource-types.ts";
 import { customizedTemplate } from "../../../operator/resources/pod-template.ts";
+import type { Operator } from "../../../operator/operator.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startTestCluster } from "../../support/test-cluster.ts";
 import type { TestCluster } from "../../support/test-cluster.ts";
@@ -63,10 +63,7 @@ describe("the pods of a ModelDeployment", function () {
     });
     operator = await cluster.startOperator();
   });
-  after(async () => {
-    await operator?.stop();
-    await cluster?.close();
-  });
+  after(async () => cluster?.close());
 
   it("are what the user laid over them, in a namespace that admits restricted pods only", async () => {
     await fixture.apply("laid-over", { ...oneVersion, serving: { podTemplate } });

@@ -27,8 +27,7 @@ export async function startRunningSystem(programs: readonly Program[] = []): Pro
     const fixture = new Fixture(cluster);
     for (const document of parseAllDocuments(await readFile("examples/loan/configmaps.yaml", "utf8")))
       await fixture.create(configMaps, document.toJS() as KubeObject);
-    const operator = await cluster.startOperator();
-    stack.defer(() => operator.stop());
+    await cluster.startOperator();
     const fronts = await openFronts(cluster.kubeConfig);
     stack.defer(() => fronts.close());
     return { cluster, fixture, fronts, close: () => stack.disposeAsync() };
