@@ -104,15 +104,22 @@ class Direct {
   }
 }
 
+const STATUS = /HTTP\/1\.1 (\d{3}) /g;
+
 class Client {
   readonly socket: Socket;
   received = "";
   readonly closed: Promise<unknown>;
+  readonly #statuses: number[] = [];
+  /** The end of what was received, in which a status may have begun. */
+  #tail = "";
 
   constructor(port: number) {
     this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
     this.socket.on("data", (chunk: Buffer) => {
-      this.received += chunk.toString("latin1");
+      const text = chunk.toString("latin1");
+      this.received += text;
+      this.#findStatuses(this.#tail + text);
     });
     this.socket.on("error", () => undefined);
     this.closed = new Promise((resolve) => this.socket.on("close", resolve));
@@ -129,9 +136,18 @@ class Client {
 
   /** The statuses of the answers, once there are so many. */
   async statuses(count: number): Promise<number[]> {
-    const found = (): number[] => [...this.received.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => Number(status));
-    await waitFor(async () => found().length >= count);
-    return found();
+    await waitFor(async () => this.#statuses.length >= count);
+    return [...this.#statuses];
+  }
+
+  /** Each byte is looked at once: a test may receive a hundred megabytes. */
+  #findStatuses(text: string): void {
+    let end = 0;
+    for (const match of text.matchAll(STATUS)) {
+      this.#statuses.push(Number(match[1]));
+      end = match.index + match[0].length;
+    }
+    this.#tail = text.slice(Math.max(end, text.length - "HTTP/1.1 200".length));
   }
 
   [Symbol.dispose](): void {
