@@ -1,5 +1,5 @@
 import { LoadError } from "../load-error.ts";
-import type { FeatureType, Metadata } from "./metadata.ts";
+import type { FeatureType, Metadata } from "./metadata-schema.ts";
 import { describeTensor, fitsInteger, isFloatType, isIntegerType, rowSize } from "./tensor.ts";
 import type { Element, ElementType, TensorSpec } from "./tensor.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { LoadError } from "../load-error.ts";
 import { conversionOf } from "./conversions.ts";
-import type { Metadata } from "./metadata.ts";
+import type { Metadata } from "./metadata-schema.ts";
 import type { MlflowModel } from "./mlflow.ts";
 
 const MODEL = "model.onnx";

@@ -6,7 +6,7 @@ import * as z from "zod";
 
 import { LoadError } from "../load-error.ts";
 import { requireSafePath } from "../source/safe-path.ts";
-import type { FeatureType, Metadata } from "./metadata.ts";
+import type { FeatureType, Metadata } from "./metadata-schema.ts";
 
 /** What matters of an MLmodel file with an ONNX flavour. */
 export interface MlflowModel {

@@ -5,8 +5,9 @@ import { resolveFeatures } from "./features.ts";
 import type { Feature } from "./features.ts";
 import { findModelFiles, singleFile } from "./files.ts";
 import type { ModelFiles } from "./files.ts";
+import { readGolden } from "./golden.ts";
 import { readMetadata } from "./metadata.ts";
-import type { Metadata } from "./metadata.ts";
+import type { Metadata } from "./metadata-schema.ts";
 import { openPipeline } from "./open-pipeline.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { warmUp } from "./warm-up.ts";
@@ -40,6 +41,7 @@ export interface ModelLocation {
 export async function openModel({ folder, file, uri: source }: ModelLocation, intraOpThreads: number): Promise<Model> {
   const files = file === undefined ? await findModelFiles(folder, source) : singleFile(file, source);
   const metadata = file === undefined ? await readMetadata(folder, source) : {};
+  const golden = file === undefined ? await readGolden(folder, source) : undefined;
   const { pipeline, otherOutputs } = await openPipeline(folder, files, intraOpThreads, source);
   const features = resolveFeatures(metadata.features ?? files.features, pipeline.inputs, source);
   const { outputs, batchable, fixedRows, runMs } = await warmUp(pipeline, files.preprocessor !== undefined, source);
@@ -48,6 +50,6 @@ export async function openModel({ folder, file, uri: source }: ModelLocation, in
     { outputs: pipeline.outputs, otherOutputs, sample: outputs, batchable },
     source,
   );
-  const example = features && (await exampleRow(file === undefined ? folder : undefined, features));
+  const example = features && exampleRow(golden, features);
   return { files, metadata, pipeline, features, example, answers, batchable, fixedRows, runMs };
 }

@@ -101,7 +101,7 @@ describe("A model that cannot be served is refused with its reason and what to d
       "metadata of another shape",
       { ...LOAN, "metadata.json": { features: [1] } },
       "InvalidModel",
-      /metadata\.json: features\.0: /,
+      /metadata\.json: features\[0\]: expected a name or /,
     ],
     [
       "features of another model",
