@@ -3,7 +3,7 @@ import type { AnswerReader } from "./answer.ts";
 import { exampleRow } from "./example.ts";
 import { resolveFeatures } from "./features.ts";
 import type { Feature } from "./features.ts";
-import { findModelFiles, singleFile } from "./files.ts";
+import { findModelFiles } from "./files.ts";
 import type { ModelFiles } from "./files.ts";
 import { readGolden } from "./golden.ts";
 import { readMetadata } from "./metadata.ts";
@@ -39,7 +39,7 @@ export interface ModelLocation {
 
 /** Opens the model and tries it. Throws a LoadError. */
 export async function openModel({ folder, file, uri: source }: ModelLocation, intraOpThreads: number): Promise<Model> {
-  const files = file === undefined ? await findModelFiles(folder, source) : singleFile(file, source);
+  const files = file === undefined ? await findModelFiles(folder, source) : { model: file };
   const metadata = file === undefined ? await readMetadata(folder, source) : {};
   const golden = file === undefined ? await readGolden(folder, source) : undefined;
   const { pipeline, otherOutputs } = await openPipeline(folder, files, intraOpThreads, source);

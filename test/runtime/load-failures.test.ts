@@ -43,19 +43,22 @@ describe("A model that cannot be served is refused with its reason and what to d
       /no model\.onnx among its 1 files \(readme\.txt\)/,
     ],
     [
+      "a folder of model folders",
+      { "1.0.0/model.onnx": graph("regressor"), "2.0.0/model.onnx": graph("regressor") },
+      "ArtifactNotFound",
+      /no model\.onnx among its 2 files .*, but there is one in 1\.0\.0\/, 2\.0\.0\/: name that folder/,
+    ],
+    [
       "a pickle",
       { "model.pkl": "\u0080" },
       "UnsupportedFormat",
-      /model\.pkl is a pickled \(scikit-learn\) model; .*skl2onnx\.to_onnx/,
+      /model\.pkl is a pickled model; only ONNX is served\. .* import joblib, slipway; slipway\.save_model\(/,
     ],
-    ["a Keras file", { "model.keras": "x" }, "UnsupportedFormat", /model\.keras is a Keras model; .*model\.export/],
-    ["a SavedModel", { "saved_model.pb": "x", "variables/index": "x" }, "UnsupportedFormat", /tf2onnx/],
-    ["a PyTorch file", { "model.pt": "x" }, "UnsupportedFormat", /torch\.onnx\.export/],
     [
       "an MLflow model of another flavor",
       { MLmodel: "flavors:\n  sklearn: {}\n  python_function: {}\n" },
       "UnsupportedFormat",
-      /MLflow's sklearn flavour; .*skl2onnx\.to_onnx.* log it with mlflow\.onnx\.log_model/,
+      /MLflow's sklearn flavour; .* slipway\.log_model\(mlflow\.sklearn\.load_model\("\//,
     ],
     [
       "an MLmodel whose graph lies elsewhere",
