@@ -3,7 +3,7 @@ import * as z from "zod";
 /* The form of golden.json, of which schemas/golden.schema.json is made. */
 
 /** Absolute and relative difference from which on an answer is another one: |got - expected| <= absolute + relative x |expected|. */
-const DEFAULT_TOLERANCE = { absolute: 1e-5, relative: 1e-4 } as const;
+export const DEFAULT_TOLERANCE = { absolute: 1e-5, relative: 1e-4 } as const;
 
 const difference = z.number().min(0);
 const score = z.number().nullable();

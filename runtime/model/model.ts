@@ -5,6 +5,7 @@ import { resolveFeatures } from "./features.ts";
 import type { Feature } from "./features.ts";
 import { findModelFiles } from "./files.ts";
 import type { ModelFiles } from "./files.ts";
+import type { Golden } from "./golden-schema.ts";
 import { readGolden } from "./golden.ts";
 import { readMetadata } from "./metadata.ts";
 import type { Metadata } from "./metadata-schema.ts";
@@ -21,6 +22,8 @@ export interface Model {
   readonly features: readonly Feature[] | undefined;
   /** A row to show people, where there are features. */
   readonly example: Readonly<Record<string, unknown>> | undefined;
+  /** What the model is expected to answer, until that was checked. */
+  readonly golden: Golden | undefined;
   readonly answers: AnswerReader;
   /** Whether rows of several requests may share a run. */
   readonly batchable: boolean;
@@ -43,7 +46,10 @@ export async function openModel({ folder, file, uri: source }: ModelLocation, in
   const metadata = file === undefined ? await readMetadata(folder, source) : {};
   const golden = file === undefined ? await readGolden(folder, source) : undefined;
   const { pipeline, otherOutputs } = await openPipeline(folder, files, intraOpThreads, source);
-  const features = resolveFeatures(metadata.features ?? files.features, pipeline.inputs, source);
+  const features = resolveFeatures(metadata.features ?? files.features, pipeline.inputs, source, {
+    declaredIn: metadata.features ? "metadata.json" : "MLmodel",
+    graph: files.preprocessor ?? files.model,
+  });
   const { outputs, batchable, fixedRows, runMs } = await warmUp(pipeline, files.preprocessor !== undefined, source);
   const answers = answerReader(
     metadata,
@@ -51,5 +57,5 @@ export async function openModel({ folder, file, uri: source }: ModelLocation, in
     source,
   );
   const example = features && exampleRow(golden, features);
-  return { files, metadata, pipeline, features, example, answers, batchable, fixedRows, runMs };
+  return { files, metadata, pipeline, features, example, golden, answers, batchable, fixedRows, runMs };
 }

@@ -110,13 +110,34 @@ describe("A model that cannot be served is refused with its reason and what to d
       "features of another model",
       { ...LOAN, "metadata.json": { features: ["age", "income"] } },
       "SignatureMismatch",
-      /2 features \(age, income\), but the graph takes age: float32\[\?, 1\].*not in metadata\.json: credit_score/,
+      /2 features \(age, income\), but preprocessor\.onnx takes age: float32\[\?, 1\].*not in metadata\.json: credit_score/,
+    ],
+    [
+      "features of other names",
+      { ...LOAN, "metadata.json": { features: ["age", "income", "score"] } },
+      "SignatureMismatch",
+      /\(age, income, score\), but preprocessor\.onnx takes .* \(not in metadata\.json: credit_score; only in metadata\.json: score\);/,
+    ],
+    [
+      "features of another number than the columns of a matrix",
+      { "model.onnx": graph("scores"), "metadata.json": { features: ["a", "b"] } },
+      "SignatureMismatch",
+      /metadata\.json has 2 features \(a, b\), but model\.onnx takes x: float32\[\?, 3\], which is 3 columns; export both/,
+    ],
+    [
+      "an MLflow signature of another model",
+      {
+        "model.onnx": graph("regressor"),
+        MLmodel: `flavors: { onnx: { data: model.onnx } }\nsignature: { inputs: '[{"name": "a", "type": "double"}]' }\n`,
+      },
+      "SignatureMismatch",
+      /MLmodel has 1 features \(a\), but model\.onnx takes/,
     ],
     [
       "a feature of a type that the graph cannot take",
       { ...LOAN, "metadata.json": { features: ["age", "income", { name: "credit_score", type: "string" }] } },
       "SignatureMismatch",
-      /credit_score is string, but the graph takes credit_score: float32/,
+      /credit_score is string, but preprocessor\.onnx takes credit_score: float32/,
     ],
     [
       "a preprocessor of another model",
@@ -168,6 +189,39 @@ describe("A model that cannot be served is refused with its reason and what to d
       },
       "SignatureMismatch",
       /its "missing" \(0\) is no string that fits/,
+    ],
+    [
+      "a golden.json that is none",
+      { ...LOAN, "golden.json": { rows: [{ input: { age: 1 } }, { output: { prediction: "yes" } }] } },
+      "InvalidModel",
+      /golden\.json: rows\[0\]\.output: is missing; rows\[1\]\.input: is missing$/,
+    ],
+    [
+      "golden rows of another model",
+      { ...LOAN, "golden.json": loan("2.0.0", "golden.json") },
+      "SignatureMismatch",
+      /golden\.json: rows\[0\]\.output\.probabilities\.rejected: expected 0\.\d+ ± \S+, the model answers 0\.\d+; \d+ of 25 rows differ; export both from the same training run/,
+    ],
+    [
+      "golden rows of other fields",
+      { ...LOAN, "golden.json": { rows: [{ input: { age: "old", income: 1 }, output: { prediction: "approved" } }] } },
+      "SignatureMismatch",
+      /rows\[0\]\.input\.age: Input should be a valid integer; input\.credit_score: Field required; the model takes age: integer, income: number, credit_score: integer/,
+    ],
+    [
+      "golden rows with which the model fails",
+      {
+        "model.onnx": graph("lookup"),
+        "golden.json": { rows: [{ input: { index: 99 }, output: { prediction: 1 } }] },
+      },
+      "SignatureMismatch",
+      /golden\.json: rows\[0\]: the model fails on this input: /,
+    ],
+    [
+      "golden rows without the tensors of a model that has no named fields",
+      { "model.onnx": graph("image"), "golden.json": { rows: [{ input: { pixels: 1 }, output: { prediction: 1 } }] } },
+      "SignatureMismatch",
+      /golden\.json: rows\[0\]\.input: input pixels has shape \[1\], but the model takes .*; a model without named fields takes the nested array of each input, by name/,
     ],
     [
       "a graph of four rows and one answer",
