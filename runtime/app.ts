@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { PredictionIds } from "./feedback/prediction-id.ts";
 import type { GrpcServer } from "./grpc/server.ts";
+import { checkGolden, rowsAtStart } from "./golden/check-golden.ts";
 import { BodyBudget } from "./http/body.ts";
 import { healthEndpoint, isHealthPath } from "./http/health.ts";
 import { hotEndpoint } from "./http/hot-endpoint.ts";
@@ -168,6 +169,7 @@ async function load({ config, state, metrics, logger, pod }: Parts, signal: Abor
   if (signal.aborted) await model.pipeline.close();
   signal.throwIfAborted();
   logger.info({ run_ms: opened.runMs, thread: model.pipeline !== opened.pipeline }, "model is warm");
+  await expectGolden(model, artifact, logger);
   const identity = {
     name: config.modelName,
     version: model.metadata.version ?? artifact.version ?? config.modelVersion ?? config.modelVariant,
@@ -177,7 +179,7 @@ async function load({ config, state, metrics, logger, pod }: Parts, signal: Abor
     sha256: artifact.sha256,
   };
   const log = await openPredictionLog(config, { model, identity }, { logger, fileSuffix: pod.fileSuffix });
-  const served = new ServedModel(model, identity, new Date(), {
+  const served = new ServedModel({ ...model, golden: undefined }, identity, new Date(), {
     maxRows: config.batchMaxSize,
     maxQueue: config.maxQueue,
     maxWait: config.requestTimeoutSeconds * 1000,
@@ -193,6 +195,19 @@ async function load({ config, state, metrics, logger, pod }: Parts, signal: Abor
   metrics.serve(served, loadSeconds);
   state.model = served;
   logger.info({ ...identity, load_seconds: loadSeconds }, "ready");
+}
+
+/** Throws a LoadError when the model does not answer golden.json as that expects. */
+async function expectGolden(model: Model, { uri }: ModelLocation, logger: Logger): Promise<void> {
+  const { golden, pipeline, runMs } = model;
+  if (golden === undefined) return;
+  try {
+    const rows = await checkGolden(model, golden, rowsAtStart(runMs), uri);
+    logger.info({ rows, of: golden.rows.length }, "golden rows are answered as expected");
+  } catch (error) {
+    await pipeline.close();
+    throw error;
+  }
 }
 
 /** The model as it is when a run is short, else with its runs in a thread of their own. */

@@ -1,17 +1,25 @@
 /**
  * Writes the files that are made from code. `--check` writes nothing and fails when one is out of date.
  */
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import { customResourceDefinition } from "../operator/api/crd.ts";
 import { chartReadme } from "./generating/chart-readme.ts";
+import { GOLDEN } from "../runtime/model/golden-schema.ts";
+import { METADATA } from "../runtime/model/metadata-schema.ts";
 import { crdTemplate } from "./generating/crd-template.ts";
+import { jsonSchema } from "./generating/json-schema.ts";
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
 
 const notice = "Generated from operator/api by `npm run generate`. Do not edit.";
 const crd = stringify(customResourceDefinition(), { lineWidth: 120, aliasDuplicateObjects: false });
+
+const schemas = Object.entries({ "metadata.schema.json": METADATA, "golden.schema.json": GOLDEN }).map(
+  ([name, schema]) => [name, jsonSchema(name, schema)] as const,
+);
 
 const generated: Record<string, string> = {
   "crds/modeldeployments.serving.slipway.dev.yaml": `# ${notice}\n${crd}`,
@@ -19,6 +27,12 @@ const generated: Record<string, string> = {
   "charts/slipway/README.md": chartReadme(
     await readFile("charts/slipway/README.md", "utf8"),
     await readFile("charts/slipway/values.yaml", "utf8"),
+  ),
+  // The Python package carries its own copies, so that it checks what it writes without this repository.
+  ...Object.fromEntries(
+    ["schemas", "python/src/slipway/schemas"].flatMap((folder) =>
+      schemas.map(([name, text]) => [`${folder}/${name}`, text]),
+    ),
   ),
 };
 
@@ -31,6 +45,7 @@ for (const [path, text] of Object.entries(generated)) {
   if (current === text) continue;
   if (values.check) stale.push(path);
   else {
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(path, text);
     console.log(`wrote ${path}`);
   }

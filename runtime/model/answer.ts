@@ -1,6 +1,6 @@
 import { LoadError } from "../load-error.ts";
 import { classifier, labeller } from "./classification.ts";
-import type { ClassLabel, Metadata } from "./metadata.ts";
+import type { ClassLabel, Metadata } from "./metadata-schema.ts";
 import { elementCount, isFloatType, isIntegerType, jsonElement, rowSize } from "./tensor.ts";
 import type { OutputTensor, TensorSpec } from "./tensor.ts";
 

@@ -1,5 +1,5 @@
 import type { AnswerReader } from "./answer.ts";
-import type { ClassLabel, Metadata } from "./metadata.ts";
+import type { ClassLabel, Metadata } from "./metadata-schema.ts";
 import { elementCount, jsonElement } from "./tensor.ts";
 import type { OutputTensor } from "./tensor.ts";
 

@@ -1,5 +1,5 @@
 import { LoadError } from "../load-error.ts";
-import type { FeatureType, Metadata } from "./metadata.ts";
+import type { FeatureType, Metadata } from "./metadata-schema.ts";
 import { describeTensor, fitsInteger, isFloatType, isIntegerType, rowSize } from "./tensor.ts";
 import type { Element, ElementType, TensorSpec } from "./tensor.ts";
 
@@ -15,6 +15,12 @@ export interface Feature {
   readonly element: ElementType;
 }
 
+/** How messages call the two sides: the file that names the features, and the one that takes them. */
+interface Sides {
+  readonly declaredIn: string;
+  readonly graph: string;
+}
+
 type Declared = NonNullable<Metadata["features"]>[number];
 
 /**
@@ -25,6 +31,7 @@ export function resolveFeatures(
   declared: readonly Declared[] | undefined,
   inputs: readonly TensorSpec[],
   source: string,
+  sides: Sides = { declaredIn: "metadata.json", graph: "the graph" },
 ): readonly Feature[] | undefined {
   if (declared === undefined) return undeclaredFeatures(inputs);
   const fields = declared.map((feature) => (typeof feature === "string" ? { name: feature } : feature));
@@ -34,6 +41,7 @@ export function resolveFeatures(
       fields.map(({ name }) => name),
       inputs,
       source,
+      sides,
     );
   return fields.map((field, index) => {
     const input = inputOf(index);
@@ -45,7 +53,7 @@ export function resolveFeatures(
     if (problem !== undefined) {
       throw new LoadError(
         "SignatureMismatch",
-        `loading ${source}: metadata.json says that ${field.name} is ${type}, but the graph takes ${describeTensor(spec)}: ${problem}`,
+        `loading ${source}: ${sides.declaredIn} says that ${field.name} is ${type}, but ${sides.graph} takes ${describeTensor(spec)}: ${problem}`,
       );
     }
     return { name: field.name, type, nullable, missing, input, element: spec.type };
@@ -125,12 +133,32 @@ function missingProblem(missing: Element, type: FeatureType, { type: element }: 
   return accepted[type] ? undefined : `its "missing" (${JSON.stringify(missing)}) is no ${type} that fits`;
 }
 
-function mismatch(names: readonly string[], inputs: readonly TensorSpec[], source: string): LoadError {
-  const taken = inputs.map(describeTensor).join(", ");
-  const missing = inputs.length > 1 ? inputs.map(({ name }) => name).filter((name) => !names.includes(name)) : [];
-  const detail = missing.length > 0 ? ` (not in metadata.json: ${missing.join(", ")})` : "";
+function mismatch(
+  names: readonly string[],
+  inputs: readonly TensorSpec[],
+  source: string,
+  { declaredIn, graph }: Sides,
+): LoadError {
+  const [only] = inputs;
+  const width = inputs.length === 1 && only !== undefined && rowSize(only);
+  const taken = `${list(inputs.map(describeTensor))}${width ? `, which is ${width} ${width === 1 ? "column" : "columns"}` : ""}`;
+  const inputNames = inputs.map(({ name }) => name);
+  const unlike = (what: string, of: readonly string[], than: readonly string[]): string[] => {
+    const others = of.filter((name) => !than.includes(name));
+    return others.length > 0 ? [`${what}: ${list(others)}`] : [];
+  };
+  const details =
+    inputs.length > 1
+      ? [...unlike(`not in ${declaredIn}`, inputNames, names), ...unlike(`only in ${declaredIn}`, names, inputNames)]
+      : [];
+  const detail = details.length > 0 ? ` (${details.join("; ")})` : "";
   return new LoadError(
     "SignatureMismatch",
-    `loading ${source}: metadata.json has ${names.length} features (${names.join(", ")}), but the graph takes ${taken}${detail}; export both from the same training run`,
+    `loading ${source}: ${declaredIn} has ${names.length} features (${list(names)}), but ${graph} takes ${taken}${detail}; export both from the same training run`,
   );
 }
+
+const MAX_LISTED = 20;
+
+const list = (names: readonly string[]): string =>
+  names.slice(0, MAX_LISTED).join(", ") + (names.length > MAX_LISTED ? `, … (${names.length - MAX_LISTED} more)` : "");

@@ -6,7 +6,8 @@ import * as z from "zod";
 
 import { LoadError } from "../load-error.ts";
 import { requireSafePath } from "../source/safe-path.ts";
-import type { FeatureType, Metadata } from "./metadata.ts";
+import { conversionOfFlavors } from "./foreign-formats.ts";
+import type { FeatureType, Metadata } from "./metadata-schema.ts";
 
 /** What matters of an MLmodel file with an ONNX flavour. */
 export interface MlflowModel {
@@ -33,18 +34,6 @@ const TYPES: Readonly<Record<string, FeatureType>> = {
   string: "string",
 };
 
-/** How a model of another flavour becomes one of MLflow's ONNX flavour. */
-const EXPORTS: Readonly<Record<string, string>> = {
-  sklearn: 'skl2onnx.to_onnx(model, X[:1], options={"zipmap": False})',
-  keras: 'model.export("model.onnx", format="onnx")',
-  tensorflow: 'model.export("model.onnx", format="onnx")',
-  pytorch: 'torch.onnx.export(model, example, "model.onnx", dynamo=True)',
-  transformers: "optimum-cli export onnx --model FOLDER onnx/",
-  xgboost: "onnxmltools.convert_xgboost(model, initial_types=…)",
-  lightgbm: "onnxmltools.convert_lightgbm(model, initial_types=…)",
-  catboost: 'model.save_model("model.onnx", format="onnx")',
-};
-
 /** The folder's MLmodel; undefined when there is none. Throws a LoadError for a flavour that is not ONNX. */
 export async function readMlflowModel(folder: string, source: string): Promise<MlflowModel | undefined> {
   const text = await readFile(join(folder, "MLmodel"), "utf8").catch((error: NodeJS.ErrnoException) => {
@@ -54,7 +43,9 @@ export async function readMlflowModel(folder: string, source: string): Promise<M
   if (text === undefined) return undefined;
   const { flavors, signature } = parseMlmodel(text, source);
   const graph = flavors["onnx"]?.data;
-  if (graph === undefined || graph === null) throw noOnnx(Object.keys(flavors), source);
+  if (graph === undefined || graph === null) {
+    throw new LoadError("UnsupportedFormat", `loading ${source}: ${conversionOfFlavors(Object.keys(flavors), source)}`);
+  }
   return { graph: requireSafePath(graph, source), features: featuresOf(signature?.inputs) };
 }
 
@@ -75,14 +66,4 @@ function featuresOf(inputs: unknown): Metadata["features"] | undefined {
     const known = TYPES[type];
     return { name, ...(known && { type: known }), ...(known === "number" && { nullable: !required }) };
   });
-}
-
-function noOnnx(flavors: readonly string[], source: string): LoadError {
-  const flavor = flavors.find((name) => name !== "python_function") ?? "python_function";
-  const line = EXPORTS[flavor];
-  const how = line === undefined ? "export it to ONNX and log it" : `export it by ${line} and log it`;
-  return new LoadError(
-    "UnsupportedFormat",
-    `loading ${source}: this is MLflow's ${flavor} flavour; only its onnx flavour is served: ${how} with mlflow.onnx.log_model`,
-  );
 }

@@ -3,10 +3,12 @@ import type { AnswerReader } from "./answer.ts";
 import { exampleRow } from "./example.ts";
 import { resolveFeatures } from "./features.ts";
 import type { Feature } from "./features.ts";
-import { findModelFiles, singleFile } from "./files.ts";
+import { findModelFiles } from "./files.ts";
 import type { ModelFiles } from "./files.ts";
+import type { Golden } from "./golden-schema.ts";
+import { readGolden } from "./golden.ts";
 import { readMetadata } from "./metadata.ts";
-import type { Metadata } from "./metadata.ts";
+import type { Metadata } from "./metadata-schema.ts";
 import { openPipeline } from "./open-pipeline.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { warmUp } from "./warm-up.ts";
@@ -20,6 +22,8 @@ export interface Model {
   readonly features: readonly Feature[] | undefined;
   /** A row to show people, where there are features. */
   readonly example: Readonly<Record<string, unknown>> | undefined;
+  /** What the model is expected to answer, until that was checked. */
+  readonly golden: Golden | undefined;
   readonly answers: AnswerReader;
   /** Whether rows of several requests may share a run. */
   readonly batchable: boolean;
@@ -38,16 +42,20 @@ export interface ModelLocation {
 
 /** Opens the model and tries it. Throws a LoadError. */
 export async function openModel({ folder, file, uri: source }: ModelLocation, intraOpThreads: number): Promise<Model> {
-  const files = file === undefined ? await findModelFiles(folder, source) : singleFile(file, source);
+  const files = file === undefined ? await findModelFiles(folder, source) : { model: file };
   const metadata = file === undefined ? await readMetadata(folder, source) : {};
+  const golden = file === undefined ? await readGolden(folder, source) : undefined;
   const { pipeline, otherOutputs } = await openPipeline(folder, files, intraOpThreads, source);
-  const features = resolveFeatures(metadata.features ?? files.features, pipeline.inputs, source);
+  const features = resolveFeatures(metadata.features ?? files.features, pipeline.inputs, source, {
+    declaredIn: metadata.features ? "metadata.json" : "MLmodel",
+    graph: files.preprocessor ?? files.model,
+  });
   const { outputs, batchable, fixedRows, runMs } = await warmUp(pipeline, files.preprocessor !== undefined, source);
   const answers = answerReader(
     metadata,
     { outputs: pipeline.outputs, otherOutputs, sample: outputs, batchable },
     source,
   );
-  const example = features && (await exampleRow(file === undefined ? folder : undefined, features));
-  return { files, metadata, pipeline, features, example, answers, batchable, fixedRows, runMs };
+  const example = features && exampleRow(golden, features);
+  return { files, metadata, pipeline, features, example, golden, answers, batchable, fixedRows, runMs };
 }

@@ -7,6 +7,7 @@ import { binding, initOrt } from "onnxruntime-node/dist/binding.js";
 import type { Binding } from "onnxruntime-node/dist/binding.js";
 
 import { LoadError } from "../load-error.ts";
+import { conversionOfContent } from "./foreign-formats.ts";
 import type { ElementType, TensorSpec } from "./tensor.ts";
 
 /** A graph that is ready to run, with the inputs and outputs that are tensors of types we can carry. */
@@ -82,6 +83,9 @@ function openSession(path: string, source: string, intraOpThreads: number): Bind
     });
   } catch (cause) {
     const file = basename(path);
+    const conversion = conversionOfContent(path);
+    if (conversion !== undefined)
+      throw new LoadError("UnsupportedFormat", `loading ${source}: ${conversion}`, { cause });
     const message = `loading ${source}: ONNX Runtime refuses ${file}: ${firstLine(cause, path, file)}; export the model again, or check that the upload is complete`;
     throw new LoadError("InvalidModel", message, { cause });
   }

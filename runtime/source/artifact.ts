@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
+import { isGraph, notAGraph } from "../model/files.ts";
 import { isArchive } from "./archive-name.ts";
 import { ArtifactCache } from "./cache.ts";
 import { requireDigest } from "./digest.ts";
@@ -76,6 +77,7 @@ async function pathArtifact({ uri, path }: { uri: string; path: string }, config
   });
   try {
     if (stats.isDirectory()) return await folderArtifact(uri, path, config);
+    if (!isGraph(path)) throw notAGraph(basename(path), uri, path);
     if (stats.size > config.maxArtifactBytes) throw tooLarge(uri, config.maxArtifactBytes);
     const sha256 = await fileDigest(path);
     requireDigest(uri, sha256, config.modelSha256);

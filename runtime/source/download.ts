@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
-import { conversionOf } from "../model/conversions.ts";
+import { isGraph, noModel, notAGraph } from "../model/files.ts";
 import { isArchive } from "./archive-name.ts";
 import { liftSingleFolder, unpack } from "./archive.ts";
 import { requireDigest } from "./digest.ts";
@@ -36,7 +36,10 @@ export function download(origin: Origin, folder: string, context: DownloadContex
     const [first] = files;
     if (first?.whole) return fetchWhole(origin, first, folder, progress, { ...context, signal });
 
-    for (const file of files) await fetchPart(origin, file, folder, progress, { ...context, signal });
+    const fetch = (file: OriginFile): Promise<void> =>
+      fetchPart(origin, file, folder, progress, { ...context, signal });
+    const known = await requireListedGraph(files, fetch, folder, uri);
+    for (const file of files) if (file !== known) await fetch(file);
     if (files.some(({ layerOf }) => layerOf !== undefined)) await liftSingleFolder(folder);
     const sha256 = await folderDigest(folder, await listFiles(folder, uri, config.maxArtifactBytes));
     requireDigest(uri, sha256, config.modelSha256);
@@ -62,6 +65,26 @@ export async function beforeDeadline<T>(
       { cause: error },
     );
   }
+}
+
+/** Refuses before gigabytes are fetched what the listing shows to be no ONNX model. Returns what it had to fetch for that. */
+async function requireListedGraph(
+  files: readonly OriginFile[],
+  fetch: (file: OriginFile) => Promise<void>,
+  folder: string,
+  uri: string,
+): Promise<OriginFile | undefined> {
+  if (files.some(({ path, layerOf }) => layerOf !== undefined || isGraph(path))) return undefined;
+  const mlmodel = files.find(({ path }) => path === "MLmodel");
+  if (mlmodel === undefined)
+    throw noModel(
+      files.map(({ path }) => path),
+      uri,
+    );
+  await fetch(mlmodel);
+  const { readMlflowModel } = await import("../model/mlflow.ts");
+  await readMlflowModel(folder, uri);
+  return mlmodel;
 }
 
 async function fetchPart(
@@ -96,7 +119,7 @@ async function fetchWhole(
   context: DownloadContext,
 ): Promise<string> {
   const { config, uri, signal } = context;
-  if (!isArchive(file.path) && !file.path.endsWith(".onnx")) throw notAModel(file.path, uri);
+  if (!isArchive(file.path) && !isGraph(file.path)) throw notAGraph(file.path, uri);
   const path = join(folder, ".whole");
   const sha256 = await fetchFile(origin, file, path, progress, context);
   requireDigest(uri, sha256, config.modelSha256);
@@ -108,16 +131,6 @@ async function fetchWhole(
     await rename(path, join(folder, "model.onnx"));
   }
   return sha256;
-}
-
-function notAModel(name: string, uri: string): LoadError {
-  const conversion = conversionOf(name);
-  return conversion
-    ? new LoadError("UnsupportedFormat", `loading ${uri}: ${conversion}`)
-    : new LoadError(
-        "UnsupportedFormat",
-        `loading ${uri}: expected a .onnx file, a .tar.gz or .zip archive of a model folder, or a folder's address that ends with /`,
-      );
 }
 
 /** Returns the file's digest; of an optional file that does not exist, an empty string. */

@@ -4,7 +4,7 @@ import * as z from "zod";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";
-import { conversionOf } from "../model/conversions.ts";
+import { conversionOf } from "../model/foreign-formats.ts";
 import { readDocument, openUrl } from "./http.ts";
 import type { HttpAccess } from "./http.ts";
 import { requireAllowedUrl } from "./location.ts";
@@ -78,7 +78,8 @@ function modelFiles(files: readonly OriginFile[], uri: string): readonly OriginF
   const visible = files.filter(({ path }) => !/(?:^|\/)\./.test(path));
   if (visible.some(({ path }) => path.endsWith(".onnx")))
     return visible.filter(({ path }) => conversionOf(basename(path)) === undefined);
-  const conversion = visible.map(({ path }) => conversionOf(basename(path))).find((text) => text !== undefined);
+  const names = visible.map(({ path }) => path);
+  const conversion = names.map((name) => conversionOf(basename(name), names)).find((text) => text !== undefined);
   throw conversion === undefined
     ? new LoadError("ArtifactNotFound", `loading ${uri}: it holds no .onnx file; check the repository and the folder`)
     : new LoadError("UnsupportedFormat", `loading ${uri}: ${conversion}`);

@@ -59,7 +59,16 @@ const ZONES: readonly Zone[] = [
   { path: "local/kubelet", imports: ["local/cluster", "local/process-identity.ts", "local/config.ts"] },
   { path: "local", imports: [] },
 
-  { path: "scripts", imports: ["operator/api", "runtime/source/file-tree.ts", ".mocharc.json"] },
+  {
+    path: "scripts",
+    imports: [
+      "operator/api",
+      "runtime/model/golden-schema.ts",
+      "runtime/model/metadata-schema.ts",
+      "runtime/source/file-tree.ts",
+      ".mocharc.json",
+    ],
+  },
   { path: "bench", imports: ["operator", "runtime", "local", "test/support"] },
   { path: "test", imports: ["operator", "runtime", "local", "scripts", "bench", "examples", "package.json"] },
 ];

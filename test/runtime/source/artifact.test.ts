@@ -453,7 +453,9 @@ describe("An artifact", () => {
     });
 
     it("is not another framework's file", async () => {
-      expect((await refused(url("/model.pkl"))).message).to.match(/scikit-learn.*skl2onnx/);
+      expect((await refused(url("/model.pkl"))).message).to.match(
+        /model\.pkl is a pickled model.*joblib\.load\("model\.pkl"\)/,
+      );
     });
 
     it("may redirect, and the credentials go to its own origin only", async () => {
