@@ -1,7 +1,8 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
+import { portNumber } from "./port-number.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -57,7 +58,7 @@ export function startConfig(argv: readonly string[], environment: Environment = 
       "Runs a cluster on this machine, the operator in it, and serves a model: the loan example, or your own folder.",
     )
     .argument("[model]", "folder with model.onnx (and metadata.json, preprocessor.onnx), or an .onnx file")
-    .option("--port <port>", "where the model answers; by default 8080 or the next free one", port)
+    .option("--port <port>", "where the model answers; by default 8080 or the next free one", portNumber)
     .option("--kubeconfig-path <file>", "where to write the kubeconfig; by default .slipway/kubeconfig")
     .option("--state <folder>", "for logs, pods' files and the kubeconfig", join(projectFolder, ".slipway"))
     .option("--reset", "first remove what former runs left in the state folder", false)
@@ -75,12 +76,6 @@ export function startConfig(argv: readonly string[], environment: Environment = 
     kubeconfig: flags.kubeconfigPath === undefined ? join(stateFolder, "kubeconfig") : from(flags.kubeconfigPath),
     reset: flags.reset,
   };
-}
-
-function port(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
-  throw new InvalidArgumentError("Give a number from 1 to 65535.");
 }
 
 function executable(name: string, path: string): string | undefined {

@@ -1,7 +1,6 @@
 import { machineConfig, startConfig } from "./config.ts";
-import { AlreadyRunningError } from "./start/instance-lock.ts";
-import { NoModelError } from "./start/model-to-serve.ts";
-import { start, StartError } from "./start/start.ts";
+import { start } from "./start/start.ts";
+import { UserError } from "./user-error.ts";
 
 const config = startConfig(process.argv);
 const interruption = new AbortController();
@@ -12,8 +11,6 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 try {
   await start(config, machineConfig(), process.stdout, interruption.signal);
 } catch (error) {
-  const isForTheUser =
-    error instanceof StartError || error instanceof AlreadyRunningError || error instanceof NoModelError;
-  console.error(isForTheUser ? error.message : error);
+  console.error(error instanceof UserError ? error.message : error);
   process.exitCode = 1;
 }

@@ -1,16 +1,12 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { processIdentity } from "../process-identity.ts";
+import { UserError } from "../user-error.ts";
 
 interface Instance {
   pid: number;
   identity: string;
   url?: string;
-}
-
-/** Thrown when another Slipway runs with the same state folder; the message says where. */
-export class AlreadyRunningError extends Error {
-  override readonly name = "AlreadyRunningError";
 }
 
 /** One Slipway at a time per state folder. The lock of a killed one is taken over. */
@@ -23,7 +19,7 @@ export class InstanceLock {
     this.instance = instance;
   }
 
-  /** @throws AlreadyRunningError */
+  /** @throws UserError when another Slipway runs with the same state folder; the message says where */
   static acquire(file: string): InstanceLock {
     mkdirSync(dirname(file), { recursive: true });
     const lock = new InstanceLock(file, { pid: process.pid, identity: processIdentity(process.pid) ?? "" });
@@ -31,7 +27,7 @@ export class InstanceLock {
       const other = readInstance(file);
       if (other !== undefined && processIdentity(other.pid) === other.identity) {
         const where = other.url === undefined ? "and is still starting" : `at ${other.url}`;
-        throw new AlreadyRunningError(
+        throw new UserError(
           `Slipway runs already ${where} (process ${other.pid}). Stop that one with Ctrl-C, or give this one --state <another folder>.`,
         );
       }

@@ -17,7 +17,7 @@ export async function lastWordsOf(cluster: LocalCluster, namespace: string, name
     };
     let text = "";
     for await (const line of cluster.kubelet.readLog(request, new AbortController().signal)) text += line;
-    return `\n\nThe last lines of ${metadata.name}:\n${text}`;
+    return text === "" ? "" : `\n\nThe last lines of ${metadata.name}:\n${text}`;
   }
   return "";
 }

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import type { ClusterClient } from "../cluster/client.ts";
+import { hasStatus, type ClusterClient } from "../cluster/client.ts";
 
 export interface Manifest {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string };
+  metadata: { name: string; namespace?: string; resourceVersion?: string };
   [field: string]: unknown;
 }
 
@@ -33,6 +33,16 @@ export async function applyManifest(client: ClusterClient, manifest: Manifest): 
     query: { fieldManager: FIELD_MANAGER, force: true },
     body: manifest,
   });
+}
+
+/** The object as it is; undefined when there is none. */
+export async function readManifest(client: ClusterClient, manifest: Manifest): Promise<Manifest | undefined> {
+  try {
+    return await client.request<Manifest>("GET", await pathOf(client, manifest));
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined;
+    throw error;
+  }
 }
 
 async function pathOf(client: ClusterClient, { apiVersion, kind, metadata }: Manifest): Promise<string> {

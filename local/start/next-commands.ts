@@ -1,17 +1,20 @@
+import { curlLine, quote } from "../ask/curl-line.ts";
+import type { Question } from "../ask/question.ts";
+
 interface Served {
   url: string;
   name: string;
-  row: object;
+  /** What the model was asked, and what it answered; undefined when no request is short enough to show. */
+  example: { question: Question; answer: string } | undefined;
   stickyHeader: string | undefined;
-  /** What the model answered to that row. */
-  answer: string;
+  /** The model's place, when its changes are followed. */
+  followed: string | undefined;
   kubeconfig: string;
   hasKubectl: boolean;
 }
 
 /** What the user reads when all runs: where it is, how to ask it, what to try next. */
-export function nextCommands(served: Served): string {
-  const { url, name, answer, kubeconfig, hasKubectl } = served;
+export function nextCommands({ url, name, example, stickyHeader, followed, kubeconfig, hasKubectl }: Served): string {
   const look = hasKubectl
     ? [
         `export KUBECONFIG=${quote(kubeconfig)}`,
@@ -20,34 +23,21 @@ export function nextCommands(served: Served): string {
         "kubectl get pods",
       ]
     : ["npm run status", `npm run status ${name}`];
+  const ask =
+    example === undefined
+      ? [`What to ask it: ${url}/docs`]
+      : ["Ask it:", `  ${curlLine({ url, ...example.question, stickyHeader })}`, `  ${example.answer}`];
   return [
     "",
     `${name} answers at ${url}`,
     "",
-    "Ask it:",
-    `  ${curlLine(served)}`,
-    `  ${answer}`,
+    ...ask,
     "",
     "Look around, in another terminal:",
     ...look.map((command) => `  ${command}`),
     "",
+    ...(followed === undefined ? [] : [`A change in ${followed} becomes a new revision.`]),
     "Ctrl-C stops everything.",
     "",
   ].join("\n");
-}
-
-export function curlLine({ url, row, stickyHeader }: Pick<Served, "url" | "row" | "stickyHeader">): string {
-  const headers = Object.entries(requestHeaders(stickyHeader)).map(([name, value]) => `${name}: ${value}`);
-  const flags = headers.map((header) => `-H ${quote(header)}`).join(" ");
-  return `curl -s ${url}/predict ${flags} -d ${quote(JSON.stringify(row))}`;
-}
-
-/** As some user, so that asking again meets the same version again. */
-export function requestHeaders(stickyHeader: string | undefined): Record<string, string> {
-  return { "content-type": "application/json", ...(stickyHeader !== undefined && { [stickyHeader]: "alice" }) };
-}
-
-/** For a POSIX shell. */
-function quote(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

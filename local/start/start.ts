@@ -1,16 +1,22 @@
-import { rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { destination, pino, type Logger } from "pino";
+import { requestHeaders } from "../ask/curl-line.ts";
+import { firstAnswer } from "../ask/first-answer.ts";
+import { exampleQuestion } from "../ask/question.ts";
 import type { MachineConfig, StartConfig } from "../config.ts";
+import { requireFree } from "../free-port.ts";
 import { ProcessLedger } from "../kubelet/process-ledger.ts";
-import { firstAnswer, rowFromModel } from "./ask-model.ts";
+import { follow } from "../model-folder/follow.ts";
+import { Snapshots } from "../model-folder/snapshots.ts";
+import { UserError } from "../user-error.ts";
+import { followEdits } from "./follow-edits.ts";
 import { InstanceLock } from "./instance-lock.ts";
 import { startLocalCluster, type LocalCluster } from "./local-cluster.ts";
 import { applyManifest, readManifests } from "./manifests.ts";
 import { loanExample, ownModel, type ModelToServe } from "./model-to-serve.ts";
 import { lastWordsOf } from "./last-words.ts";
-import { nextCommands, requestHeaders } from "./next-commands.ts";
+import { nextCommands } from "./next-commands.ts";
 import { OperatorProcess } from "./operator-process.ts";
 import { ProgressDisplay, type Output } from "./progress-display.ts";
 import { untilReady } from "./until-ready.ts";
@@ -19,14 +25,9 @@ const DEFAULT_PORT = 8080;
 const CLOSE_WITHIN_MS = 10_000;
 const NAMESPACE = "default";
 
-/** Something that the user can put right; the message is all that is shown. */
-export class StartError extends Error {
-  override readonly name = "StartError";
-}
-
 /**
  * Runs the whole system until `interrupted`: the cluster, the operator, a model; tells on `output` how it goes.
- * @throws StartError, AlreadyRunningError, NoModelError for what the user can put right
+ * @throws UserError for what the user can put right
  */
 export async function start(
   config: StartConfig,
@@ -34,18 +35,31 @@ export async function start(
   output: Output,
   interrupted: AbortSignal,
 ): Promise<void> {
-  const { stateFolder, projectFolder } = config;
-  const model = config.model === undefined ? loanExample(projectFolder) : ownModel(config.model);
+  const { stateFolder } = config;
+  if (config.model !== undefined && !existsSync(config.model))
+    throw new UserError(`There is no ${config.model}: give a folder that holds a model.onnx.`);
   const lock = InstanceLock.acquire(join(stateFolder, "instance.json"));
   try {
-    if (config.port !== undefined) await checkPort(config.port);
+    if (config.port !== undefined) await requireFree(config.port, "127.0.0.1");
     if (config.reset) forgetFormerRuns(config);
     const logger = pino(destination({ dest: join(stateFolder, "local.log"), append: false, sync: true }));
     const ledger = new ProcessLedger(join(stateFolder, "processes.json"));
     ledger.killLeftovers(logger);
-    await runSystem({ config, machine, output, interrupted, model, lock, logger, ledger });
+    await serveUntil(interrupted, { config, machine, output, lock, logger, ledger });
   } finally {
     lock.release();
+  }
+}
+
+/** However it ends, the user's folder is then no longer watched: that would keep this process alive. */
+async function serveUntil(interrupted: AbortSignal, system: Omit<System, "model" | "interrupted">): Promise<void> {
+  const ending = new AbortController();
+  const model = await modelToServe(system.config, AbortSignal.any([interrupted, ending.signal]));
+  try {
+    await runSystem({ ...system, interrupted, model });
+  } finally {
+    ending.abort();
+    await model.folder?.edits.return(undefined);
   }
 }
 
@@ -53,6 +67,21 @@ export async function start(
 function forgetFormerRuns({ stateFolder, kubeconfig }: StartConfig): void {
   const left = ["kubelet/pods", "local.log", "operator.log"].map((name) => join(stateFolder, name));
   for (const path of [...left, kubeconfig]) rmSync(path, { recursive: true, force: true });
+}
+
+/** The loan example, or the user's own folder, whose edits are then followed. */
+async function modelToServe(
+  { model, stateFolder, projectFolder }: StartConfig,
+  signal: AbortSignal,
+): Promise<ModelToServe> {
+  if (model === undefined) return loanExample(projectFolder);
+  const edits = follow({ model, snapshots: new Snapshots(join(stateFolder, "models")), signal });
+  const { value: first } = await edits.next();
+  if (first === undefined || first.is === "unreadable") {
+    await edits.return(undefined);
+    throw new UserError(`${model} cannot be served: ${first?.why ?? "interrupted"}`);
+  }
+  return ownModel(model, first.snapshot, edits);
 }
 
 interface System {
@@ -81,10 +110,13 @@ async function runSystem(system: System): Promise<void> {
     operator = OperatorProcess.start({ projectFolder, kubeconfig, logFile, executablePath, launcher, ledger });
     const operatorEnded = operator.ended.then((how) => {
       if (interrupted.aborted) return;
-      throw new StartError(`The operator ended (${how}); its log is ${logFile}`);
+      throw new UserError(`The operator ended (${how}); its log is ${logFile}`);
     });
     await Promise.race([operatorEnded, serve(system, cluster, display)]);
-    await Promise.race([operatorEnded, aborted(interrupted)]);
+    const { folder } = system.model;
+    const tell = (text: string) => void output.write(`\n${new Date().toTimeString().slice(0, 8)}  ${text}\n`);
+    const edits = folder && followEdits({ ...folder, cluster, logger, tell, signal: interrupted });
+    await Promise.race([operatorEnded, edits ?? aborted(interrupted)]);
   } catch (error) {
     if (!interrupted.aborted) throw error;
   } finally {
@@ -100,6 +132,7 @@ async function serve(
   cluster: LocalCluster,
   display: ProgressDisplay,
 ): Promise<void> {
+  const { folder } = model;
   for (const manifest of model.manifests) await applyManifest(cluster.client, manifest);
   const outcome = await untilReady({
     cluster,
@@ -111,18 +144,22 @@ async function serve(
   });
   if (outcome.is === "failed") {
     const lastWords = await lastWordsOf(cluster, NAMESPACE, model.name);
-    throw new StartError(`${model.name} cannot be served. ${outcome.why}${lastWords}`);
+    const why = folder === undefined ? outcome.why : outcome.why.replaceAll(folder.snapshot.source.uri, folder.path);
+    throw new UserError(`${model.name} cannot be served. ${why}${lastWords}`);
   }
   const address = cluster.proxy.addressOf(NAMESPACE, model.name);
   if (address === undefined)
-    throw new StartError(`${model.name} is ready, but no Service leads to it; see ${config.stateFolder}/local.log`);
+    throw new UserError(`${model.name} is ready, but no Service leads to it; see ${config.stateFolder}/local.log`);
   const url = `http://${address.host}:${address.port}`;
-  const row = model.row ?? (await rowFromModel(url, interrupted));
-  const answer = await firstAnswer({ url, row, headers: requestHeaders(model.stickyHeader) }, interrupted);
+  const question = await exampleQuestion(url, interrupted);
+  const headers = requestHeaders(model.stickyHeader);
+  const example = question && { question, answer: await firstAnswer({ url, ...question, headers }, interrupted) };
   lock.announce(url);
   display.finish();
   const { kubeconfig } = config;
-  output.write(nextCommands({ ...model, url, row, answer, kubeconfig, hasKubectl: machine.hasKubectl }));
+  output.write(
+    nextCommands({ ...model, url, example, followed: config.model, kubeconfig, hasKubectl: machine.hasKubectl }),
+  );
 }
 
 async function closeWithin(
@@ -139,21 +176,6 @@ async function closeWithin(
     await cluster.close();
   } finally {
     clearTimeout(deadline);
-  }
-}
-
-async function checkPort(port: number): Promise<void> {
-  const server = createServer();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject).listen(port, "127.0.0.1", resolve);
-    });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === "EADDRINUSE" ? "is in use" : `cannot be used (${message})`;
-    throw new StartError(`Port ${port} ${why}: give another with --port, or none and the next free one is taken.`);
-  } finally {
-    server.close();
   }
 }
 

@@ -11,7 +11,7 @@ interface Wait {
   cluster: LocalCluster;
   namespace: string;
   name: string;
-  display: ProgressDisplay;
+  display: Pick<ProgressDisplay, "show">;
   logger: Logger;
   signal: AbortSignal;
 }

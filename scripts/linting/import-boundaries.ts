@@ -57,7 +57,7 @@ const ZONES: readonly Zone[] = [
   },
   { path: "local/service-proxy", imports: ["local/cluster"] },
   { path: "local/kubelet", imports: ["local/cluster", "local/process-identity.ts", "local/config.ts"] },
-  { path: "local", imports: [] },
+  { path: "local", imports: ["runtime/source/file-tree.ts"] },
 
   {
     path: "scripts",

@@ -1,4 +1,3 @@
-import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
@@ -6,53 +5,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { request } from "undici";
 import { processIdentity } from "../../../local/process-identity.ts";
+import { EditedModel } from "../edited-model.ts";
+import { asPrinted, curlOf } from "../printed-curl.ts";
+import { RunningProgram } from "../running-program.ts";
+import { SteadyLoad } from "../steady-load.ts";
 
 const PROJECT = fileURLToPath(new URL("../../..", import.meta.url));
-
-/** `npm start` as a process, without npm. */
-class Start {
-  readonly child: ChildProcess;
-  readonly exited: Promise<number | null>;
-  output = "";
-  private readonly changed = new Set<() => void>();
-
-  constructor(...args: string[]) {
-    this.child = spawn(process.execPath, [join(PROJECT, "local/main.ts"), ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (text: string) => {
-        this.output += text;
-        for (const check of this.changed) check();
-      });
-    }
-    this.exited = once(this.child, "close").then(([code]) => code as number | null);
-  }
-
-  /** The output as soon as it contains `text`. @throws with all of it when the process ends before */
-  async says(text: string): Promise<string> {
-    const found = new Promise<void>((resolve) => {
-      const check = () => this.output.includes(text) && resolve();
-      this.changed.add(check);
-      check();
-    });
-    await Promise.race([found, this.exited]);
-    if (!this.output.includes(text)) throw new Error(`it ended without saying "${text}":\n${this.output}`);
-    return this.output;
-  }
-
-  async end(signal: NodeJS.Signals): Promise<number | null> {
-    this.child.kill(signal);
-    return this.exited;
-  }
-}
 
 describe("npm start", function () {
   this.timeout(90_000); // some twenty processes of Node; seconds on an idle machine
   let folder: string;
-  let started: Start[];
+  let started: RunningProgram[];
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "slipway-start-"));
     started = [];
@@ -63,8 +27,8 @@ describe("npm start", function () {
     for (const pid of pidsOf(folder)) process.kill(-pid, "SIGKILL"); // only after a failed test
     rmSync(folder, { recursive: true, force: true });
   });
-  const start = (...args: string[]): Start => {
-    const process = new Start("--state", folder, ...args);
+  const start = (...args: string[]): RunningProgram => {
+    const process = new RunningProgram("local/main.ts", "--state", folder, ...args);
     started.push(process);
     return process;
   };
@@ -92,7 +56,7 @@ describe("npm start", function () {
     const own = start(model);
     const ownStory = await own.says("Ctrl-C stops everything.");
     expect(ownStory).to.contain("my-model-2 answers at http://127.0.0.1:");
-    expect(await asPrinted(ownStory)).to.include({ prediction: "approved", model_version: "2.0.0" });
+    expect(await asPrinted(ownStory)).to.include({ model_version: "2.0.0", model_variant: "v1" });
     expect(before.filter((pid) => processIdentity(pid) !== undefined)).to.deep.equal([]);
 
     const last = pidsOf(folder);
@@ -100,6 +64,34 @@ describe("npm start", function () {
     expect(await own.end("SIGINT")).to.equal(0);
     expect(last.filter((pid) => processIdentity(pid) !== undefined)).to.deep.equal([]);
     expect(existsSync(join(folder, "instance.json"))).to.equal(false);
+  });
+
+  it("makes each edit of the folder a revision, goes on with the former when one is broken, and back", async () => {
+    const model = new EditedModel(join(folder, "loan"));
+    model.setVersion("1.0.0");
+    const own = start(model.folder);
+    const story = await own.says("Ctrl-C stops everything.");
+    const load = new SteadyLoad(story);
+    const first = revisionOf(await asPrinted(story));
+
+    let told = own.output.length;
+    model.setVersion("1.1.0");
+    const [, second] = /served: revision (\S+)\./.exec(await own.says("served: revision", told)) ?? [];
+    expect(second).to.match(/^v1-/).and.not.equal(first);
+    await load.sees("1.1.0");
+
+    told = own.output.length;
+    model.break();
+    const complaint = await own.says("This edit is not served, the model before it goes on.", told);
+    expect(complaint).to.contain(`InvalidModel: loading ${model.folder}: metadata.json`);
+    expect(await asPrinted(story)).to.include({ model_version: "1.1.0" });
+
+    told = own.output.length;
+    model.setVersion("1.0.0");
+    expect(await own.says("served: revision", told)).to.contain(`The edit is served: revision ${first}.`);
+    await load.sees("1.0.0");
+    expect(await load.end(), "requests that failed").to.deep.equal([]);
+    expect(await own.end("SIGINT")).to.equal(0);
   });
 
   it("says at once why a folder cannot be served, and ends", async () => {
@@ -128,19 +120,14 @@ describe("npm start", function () {
   });
 });
 
-function curlOf(story: string): { url: string; path: string; headers: Record<string, string>; body: string } {
-  const [, url = "", path = "", rest = "", body = ""] =
-    /curl -s (http:\/\/127\.0\.0\.1:\d+)(\S+) (.*) -d '(.*)'\n/.exec(story) ?? [];
-  const headers = [...rest.matchAll(/-H '([\w-]+): ([^']*)'/g)].map(([, name = "", value = ""]) => [name, value]);
-  return { url, path, headers: Object.fromEntries(headers) as Record<string, string>, body };
-}
-
-/** What the printed curl line answers. (This machine may have no curl.) */
-async function asPrinted(story: string): Promise<object> {
-  const { url, path, headers, body } = curlOf(story);
-  const answer = await request(url + path, { method: "POST", headers, body });
-  expect(answer.statusCode).to.equal(200);
-  return (await answer.body.json()) as object;
+/** The request id of an answer carries the revision that gave it. */
+function revisionOf(answer: object): string {
+  const { request_id } = answer as { request_id: string };
+  const [, , revision = ""] = [
+    "",
+    ...(JSON.parse(Buffer.from(request_id.split(".")[1] ?? "", "base64url").toString()) as string[]),
+  ];
+  return revision;
 }
 
 /** The processes that the state folder says are running. */
