@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import type { ClusterClient } from "../cluster/client.ts";
+import { hasStatus, type ClusterClient } from "../cluster/client.ts";
 
 export interface Manifest {
   apiVersion: string;
@@ -33,6 +33,26 @@ export async function applyManifest(client: ClusterClient, manifest: Manifest): 
     query: { fieldManager: FIELD_MANAGER, force: true },
     body: manifest,
   });
+}
+
+/** The object as it is; undefined when there is none. */
+async function readManifest(client: ClusterClient, manifest: Manifest): Promise<Manifest | undefined> {
+  try {
+    return await client.request<Manifest>("GET", await pathOf(client, manifest));
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Applies all of an example, unless a former run did: from then on it is the user's, with what they made of it. The last
+ * manifest tells, for it needs the others.
+ */
+export async function applyOnce(client: ClusterClient, manifests: readonly Manifest[]): Promise<void> {
+  const last = manifests.at(-1);
+  if (last !== undefined && (await readManifest(client, last)) !== undefined) return;
+  for (const manifest of manifests) await applyManifest(client, manifest);
 }
 
 async function pathOf(client: ClusterClient, { apiVersion, kind, metadata }: Manifest): Promise<string> {

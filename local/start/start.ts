@@ -2,12 +2,13 @@ import { rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { destination, pino, type Logger } from "pino";
+import { StateFileError } from "../api-server/storage/state-file.ts";
 import type { MachineConfig, StartConfig } from "../config.ts";
 import { ProcessLedger } from "../kubelet/process-ledger.ts";
 import { firstAnswer, rowFromModel } from "./ask-model.ts";
 import { InstanceLock } from "./instance-lock.ts";
-import { startLocalCluster, type LocalCluster } from "./local-cluster.ts";
-import { applyManifest, readManifests } from "./manifests.ts";
+import { startLocalCluster, STATE_FILE, type LocalCluster } from "./local-cluster.ts";
+import { applyManifest, applyOnce, readManifests } from "./manifests.ts";
 import { loanExample, ownModel, type ModelToServe } from "./model-to-serve.ts";
 import { lastWordsOf } from "./last-words.ts";
 import { nextCommands, requestHeaders } from "./next-commands.ts";
@@ -44,6 +45,8 @@ export async function start(
     const ledger = new ProcessLedger(join(stateFolder, "processes.json"));
     ledger.killLeftovers(logger);
     await runSystem({ config, machine, output, interrupted, model, lock, logger, ledger });
+  } catch (error) {
+    throw error instanceof StateFileError ? new StartError(error.message) : error;
   } finally {
     lock.release();
   }
@@ -51,7 +54,8 @@ export async function start(
 
 /** All but the lists of processes: what a killed run left must still be found and ended. */
 function forgetFormerRuns({ stateFolder, kubeconfig }: StartConfig): void {
-  const left = ["kubelet/pods", "local.log", "operator.log"].map((name) => join(stateFolder, name));
+  const state = ["", "-wal", "-shm"].map((suffix) => `${STATE_FILE}${suffix}`);
+  const left = [...state, "kubelet/pods", "local.log", "operator.log"].map((name) => join(stateFolder, name));
   for (const path of [...left, kubeconfig]) rmSync(path, { recursive: true, force: true });
 }
 
@@ -71,8 +75,9 @@ async function runSystem(system: System): Promise<void> {
   const { stateFolder, projectFolder, kubeconfig } = config;
   const display = new ProgressDisplay(output);
   display.show([{ mark: "waiting", name: "cluster", detail: "starting API server, controllers and kubelet" }]);
-  const firstPort = config.port ?? DEFAULT_PORT;
-  const cluster = await startLocalCluster({ machine, stateFolder, kubeconfig, firstPort, logger });
+  const asked =
+    config.port === undefined ? undefined : { service: `${NAMESPACE}/${system.model.name}`, port: config.port };
+  const cluster = await startLocalCluster({ machine, stateFolder, kubeconfig, firstPort: DEFAULT_PORT, asked, logger });
   let operator: OperatorProcess | undefined;
   try {
     for (const crd of readManifests(join(projectFolder, "crds"))) await applyManifest(cluster.client, crd);
@@ -100,7 +105,8 @@ async function serve(
   cluster: LocalCluster,
   display: ProgressDisplay,
 ): Promise<void> {
-  for (const manifest of model.manifests) await applyManifest(cluster.client, manifest);
+  if (config.model === undefined) await applyOnce(cluster.client, model.manifests);
+  else for (const manifest of model.manifests) await applyManifest(cluster.client, manifest);
   const outcome = await untilReady({
     cluster,
     namespace: NAMESPACE,

@@ -85,7 +85,7 @@ describe("the state file", () => {
       states.push({ size: statSync(log).size, state: contentOf(storage) });
     }
     const [earliest, end] = [states.at(-4)?.size ?? 0, statSync(log).size];
-    const pages = Array.from({ length: Math.ceil((end - earliest) / 512) }, (_, index) => earliest + index * 512);
+    const pages = Array.from({ length: Math.ceil((end - earliest) / 1024) }, (_, index) => earliest + index * 1024);
     const cuts = new Set([...pages, ...states.flatMap(({ size }) => [size - 1, size, size + 1]), end]);
     for (const cut of [...cuts].filter((size) => size >= (states[0]?.size ?? 0) && size <= end)) {
       const copy = newPath();
@@ -133,7 +133,7 @@ describe("the state file", () => {
           refused++;
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
     expect(refused).to.be.greaterThan(0);
   });

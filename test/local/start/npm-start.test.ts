@@ -1,6 +1,5 @@
-import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,51 +7,14 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { request } from "undici";
 import { processIdentity } from "../../../local/process-identity.ts";
+import { NpmStart, pidsOf } from "./npm-start.ts";
 
 const PROJECT = fileURLToPath(new URL("../../..", import.meta.url));
-
-/** `npm start` as a process, without npm. */
-class Start {
-  readonly child: ChildProcess;
-  readonly exited: Promise<number | null>;
-  output = "";
-  private readonly changed = new Set<() => void>();
-
-  constructor(...args: string[]) {
-    this.child = spawn(process.execPath, [join(PROJECT, "local/main.ts"), ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (text: string) => {
-        this.output += text;
-        for (const check of this.changed) check();
-      });
-    }
-    this.exited = once(this.child, "close").then(([code]) => code as number | null);
-  }
-
-  /** The output as soon as it contains `text`. @throws with all of it when the process ends before */
-  async says(text: string): Promise<string> {
-    const found = new Promise<void>((resolve) => {
-      const check = () => this.output.includes(text) && resolve();
-      this.changed.add(check);
-      check();
-    });
-    await Promise.race([found, this.exited]);
-    if (!this.output.includes(text)) throw new Error(`it ended without saying "${text}":\n${this.output}`);
-    return this.output;
-  }
-
-  async end(signal: NodeJS.Signals): Promise<number | null> {
-    this.child.kill(signal);
-    return this.exited;
-  }
-}
 
 describe("npm start", function () {
   this.timeout(90_000); // some twenty processes of Node; seconds on an idle machine
   let folder: string;
-  let started: Start[];
+  let started: NpmStart[];
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "slipway-start-"));
     started = [];
@@ -63,13 +25,13 @@ describe("npm start", function () {
     for (const pid of pidsOf(folder)) process.kill(-pid, "SIGKILL"); // only after a failed test
     rmSync(folder, { recursive: true, force: true });
   });
-  const start = (...args: string[]): Start => {
-    const process = new Start("--state", folder, ...args);
+  const start = (...args: string[]): NpmStart => {
+    const process = new NpmStart(["--state", folder, ...args]);
     started.push(process);
     return process;
   };
 
-  it("serves the loan example, tells a second start where, and starts after kill -9 with one's own folder", async () => {
+  it("serves the loan example, tells a second start where, and starts afresh after kill -9 with one's own folder", async () => {
     const first = start();
     const story = await first.says("Ctrl-C stops everything.");
     const { model_variant: variant } = (await asPrinted(story)) as { model_variant?: string };
@@ -89,7 +51,7 @@ describe("npm start", function () {
 
     const model = join(folder, "My Model_2");
     cpSync(join(PROJECT, "examples/loan/2.0.0"), model, { recursive: true });
-    const own = start(model);
+    const own = start("--reset", model);
     const ownStory = await own.says("Ctrl-C stops everything.");
     expect(ownStory).to.contain("my-model-2 answers at http://127.0.0.1:");
     expect(await asPrinted(ownStory)).to.include({ prediction: "approved", model_version: "2.0.0" });
@@ -141,14 +103,4 @@ async function asPrinted(story: string): Promise<object> {
   const answer = await request(url + path, { method: "POST", headers, body });
   expect(answer.statusCode).to.equal(200);
   return (await answer.body.json()) as object;
-}
-
-/** The processes that the state folder says are running. */
-function pidsOf(folder: string): number[] {
-  return ["processes.json", "kubelet/processes.json"]
-    .map((file) => join(folder, file))
-    .filter((file) => existsSync(file))
-    .flatMap((file) => JSON.parse(readFileSync(file, "utf8")) as { pid: number; identity: string }[])
-    .filter(({ pid, identity }) => processIdentity(pid) === identity)
-    .map(({ pid }) => pid);
 }
