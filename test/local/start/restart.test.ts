@@ -147,11 +147,9 @@ describe("npm start after a kill -9", function () {
 });
 
 /** Counts up in a ConfigMap, and moves the second model to and fro; returns the last count that the server answered. */
-async function writeUntilDead(folder: string, killing: Promise<unknown>, from: number): Promise<number> {
-  let isDead = false;
-  void killing.then(() => (isDead = true));
+async function writeUntil(dead: AbortSignal, folder: string, from: number): Promise<number> {
   let answered = from;
-  for (let next = from + 1; !isDead; await sleep(20)) {
+  for (let next = from + 1; !dead.aborted; await sleep(20)) {
     if (!existsSync(join(folder, "kubeconfig"))) continue;
     const [, url = ""] = /server: (\S+)/.exec(readFileSync(join(folder, "kubeconfig"), "utf8")) ?? [];
     try {
