@@ -44,7 +44,7 @@ export interface StartConfig {
   model: string | undefined;
   /** The port of the model, when one was asked for. */
   port: number | undefined;
-  /** Kubeconfig, logs, pods' files and the lock. */
+  /** The cluster's objects, kubeconfig, logs, pods' files and the lock. */
   stateFolder: string;
   kubeconfig: string;
   reset: boolean;
@@ -60,8 +60,16 @@ export function startConfig(argv: readonly string[], environment: Environment = 
     .argument("[model]", "folder with model.onnx (and metadata.json, preprocessor.onnx), or an .onnx file")
     .option("--port <port>", "where the model answers; by default 8080 or the next free one", portNumber)
     .option("--kubeconfig-path <file>", "where to write the kubeconfig; by default .slipway/kubeconfig")
-    .option("--state <folder>", "for logs, pods' files and the kubeconfig", join(projectFolder, ".slipway"))
-    .option("--reset", "first remove what former runs left in the state folder", false)
+    .option(
+      "--state <folder>",
+      "for the cluster's objects, logs, pods' files and the kubeconfig",
+      join(projectFolder, ".slipway"),
+    )
+    .option(
+      "--reset",
+      "begin afresh: first remove what former runs left in the state folder, the cluster's objects too",
+      false,
+    )
     .parse(argv);
   const flags = command.opts<{ port?: number; kubeconfigPath?: string; state: string; reset: boolean }>();
   // npm runs scripts in the project's folder and says in INIT_CWD where the user is.

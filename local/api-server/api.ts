@@ -12,6 +12,7 @@ import { deletedStatus, deleteObject, deleteOptions } from "./requests/delete.ts
 import { listObject, listPage } from "./requests/list.ts";
 import { patchObject } from "./requests/patch.ts";
 import { streamPodLogs } from "./requests/pod-logs.ts";
+import { refusePodStream } from "./requests/pod-streams.ts";
 import { bindPod, evictPod } from "./requests/pods.ts";
 import type { Target } from "./requests/request-info.ts";
 import { readScale, writeScale } from "./requests/scale.ts";
@@ -224,6 +225,8 @@ async function servePodSubresource(
   const target: WriteTarget = { ...named, subresource: undefined };
   if (subresource === "log" && request.method === "GET")
     return streamPodLogs(cluster, existing(cluster, target), query, response);
+  const refusal = refusePodStream(existing(cluster, target), subresource);
+  if (refusal) throw refusal;
   if (subresource === "binding" && request.method === "POST") {
     bindPod(cluster, target, stringAt(objectAt(await body(call), "target"), "name") ?? "", writeOptions(call));
     return sendJson(response, 201, { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 });

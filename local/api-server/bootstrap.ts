@@ -3,7 +3,12 @@ import { createObject } from "./requests/write.ts";
 
 const namespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
-/** What a new cluster holds from the start. */
+interface NamedObject {
+  metadata: { name: string; labels?: Record<string, string> };
+  spec?: object;
+}
+
+/** What a cluster holds from the start; what is there already stays as it is. */
 export function createInitialObjects(cluster: Cluster): void {
   const options: WriteOptions = {
     fieldManager: "kube-apiserver",
@@ -12,9 +17,10 @@ export function createInitialObjects(cluster: Cluster): void {
     force: false,
     warnings: [],
   };
-  const create = (plural: string, namespace: string | undefined, object: object): void => {
+  const create = (plural: string, namespace: string | undefined, object: NamedObject): void => {
     const resource = cluster.registry.find("", "v1", plural);
     if (resource === undefined) throw new Error(`creating the initial ${plural}: there is no such kind`);
+    if (cluster.storage.get(resource.storageKey, namespace, object.metadata.name)) return;
     const typed = { apiVersion: "v1", kind: resource.kind, ...object };
     createObject(cluster, resource, namespace, { object: typed }, options);
   };

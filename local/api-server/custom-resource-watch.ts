@@ -9,7 +9,7 @@ const definitionsKey = "customresourcedefinitions.apiextensions.k8s.io";
 /** Serves what CRDs define for as long as they exist; a deleted CRD takes its objects with it. Returns the function that stops it. */
 export function followCustomResourceDefinitions(cluster: Cluster): () => void {
   const stops = new Map<string, () => void>();
-  const follow = ({ type, object: crd }: StorageEvent): void => {
+  const follow = ({ type, object: crd }: Pick<StorageEvent, "type" | "object">): void => {
     const key = storageKeyOf(crd);
     if (type === "DELETED") {
       cluster.registry.replaceCustom(key, []);
@@ -27,6 +27,7 @@ export function followCustomResourceDefinitions(cluster: Cluster): () => void {
       stops.set(key, stop);
     }
   };
+  for (const object of cluster.storage.list(definitionsKey)) follow({ type: "ADDED", object });
   const { stop } = cluster.storage.watch(definitionsKey, cluster.storage.resourceVersion, follow);
   return () => {
     stop();

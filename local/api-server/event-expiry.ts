@@ -20,6 +20,7 @@ export function expireEvents(cluster: Cluster): () => void {
       }
     }
   };
+  sweep(); // what was kept from a former run
   const timer = setInterval(sweep, sweepEveryMs);
   timer.unref();
   return () => clearInterval(timer);

@@ -13,6 +13,7 @@ import { openApiDocument, openApiIndex } from "./discovery/openapi.ts";
 import { sendError, sendJson, sendText } from "./http/responses.ts";
 import { parseRequest } from "./requests/request-info.ts";
 import { Registry } from "./resources/registry.ts";
+import { StateFile } from "./storage/state-file.ts";
 import { Storage } from "./storage/storage.ts";
 
 export interface ApiServerOptions {
@@ -25,6 +26,8 @@ export interface ApiServerOptions {
   /** Called with what went wrong inside a request: a fault of this server, not of the client. */
   onInternalError?: (error: unknown, request: string) => void;
   clock?: Clock;
+  /** Where the objects are kept from one run to the next; without it they are in memory only. */
+  stateFile?: string;
 }
 
 export interface ApiServer {
@@ -32,39 +35,52 @@ export interface ApiServer {
   port: number;
   /** A kubeconfig for this server, as YAML. */
   kubeconfig(): string;
-  /** Ends every watch and connection, and forgets everything. */
+  /** Ends every watch and connection. */
   close(): Promise<void>;
 }
 
-/** Starts a Kubernetes API server in this process: in memory, plain HTTP, no authentication. */
+/**
+ * Starts a Kubernetes API server in this process: plain HTTP, no authentication.
+ * @throws StateFileError when the state file cannot be used
+ */
 export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
   const clock = options.clock ?? systemClock;
-  const storage = new Storage(clock.now());
-  const registry = new Registry(behaviours(storage, clock));
-  const cluster: Cluster = { storage, registry, clock, podLogs: options.podLogs };
-  createInitialObjects(cluster);
-  const stopFollowing = followCustomResourceDefinitions(cluster);
-  const stopExpiring = expireEvents(cluster);
+  const closing = new AsyncDisposableStack();
+  try {
+    const storage = openStorage(clock.now(), options.stateFile);
+    closing.defer(() => storage.close());
+    const registry = new Registry(behaviours(storage, clock));
+    const cluster: Cluster = { storage, registry, clock, podLogs: options.podLogs };
+    closing.defer(followCustomResourceDefinitions(cluster));
+    createInitialObjects(cluster);
+    closing.defer(expireEvents(cluster));
 
-  const server = createServer((request, response) => {
-    serve(cluster, request, response).catch((error: unknown) => {
-      options.onInternalError?.(error, `${request.method} ${request.url}`);
+    const server = createServer((request, response) => {
+      serve(cluster, request, response).catch((error: unknown) => {
+        options.onInternalError?.(error, `${request.method} ${request.url}`);
+      });
     });
-  });
-  server.keepAliveTimeout = 60_000;
-  await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
-  const { port } = server.address() as AddressInfo;
-  const url = `http://${options.host ?? "127.0.0.1"}:${port}`;
-  return {
-    url,
-    port,
-    kubeconfig: () => kubeconfig(url),
-    close: async () => {
-      stopFollowing();
-      stopExpiring();
-      await close(server);
-    },
-  };
+    server.keepAliveTimeout = 60_000;
+    await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
+    closing.defer(() => close(server));
+    const { port } = server.address() as AddressInfo;
+    const url = `http://${options.host ?? "127.0.0.1"}:${port}`;
+    return { url, port, kubeconfig: () => kubeconfig(url), close: () => closing.disposeAsync() };
+  } catch (error) {
+    await closing.disposeAsync();
+    throw error;
+  }
+}
+
+function openStorage(firstVersion: number, path: string | undefined): Storage {
+  if (path === undefined) return new Storage(firstVersion);
+  const file = StateFile.open(path);
+  try {
+    return new Storage(firstVersion, file);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 /** Answers one request. Rejects only with faults of this server; what a client did wrong is answered and done. */

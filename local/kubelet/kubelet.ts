@@ -140,7 +140,9 @@ export class Kubelet {
     view.secrets.subscribe(refresh);
     view.services.subscribe(() => this.planRefresh());
     view.pods.subscribe((change) => this.podChanged(change));
-    for (const pod of view.pods.list()) this.podChanged({ type: "added", object: pod });
+    // First those that had an address: they get it again before another takes it.
+    const pods = view.pods.list().toSorted((a, b) => Number(hasAddress(b)) - Number(hasAddress(a)));
+    for (const pod of pods) this.podChanged({ type: "added", object: pod });
   }
 
   private podChanged({ type, object: pod, previous }: Change<Pod>): void {
@@ -160,7 +162,7 @@ export class Kubelet {
   }
 
   private run(pod: Pod): void {
-    const worker = new PodWorker(pod, this.addresses.take(), this.surroundings);
+    const worker = new PodWorker(pod, this.addresses.take(pod.status?.podIP), this.surroundings);
     this.workers.set(pod.metadata.uid, worker);
     if (pod.metadata.deletionTimestamp !== undefined) this.background(worker.terminate());
   }
@@ -188,6 +190,10 @@ export class Kubelet {
       if (!this.closed) for (const worker of this.workers.values()) worker.refresh();
     });
   }
+}
+
+function hasAddress({ status }: Pod): boolean {
+  return status?.podIP !== undefined;
 }
 
 function hasFinished({ status }: Pod): boolean {

@@ -21,8 +21,13 @@ export class PodAddresses {
     this.listening = listening;
   }
 
-  take(): string {
+  /** @param former the pod's address in an earlier run: routers' files may still name it, so no other pod should get it */
+  take(former?: string): string {
     const listening = this.listening();
+    if (former?.startsWith(`${this.network}.`) && !this.taken.has(hostOf(former)) && !listening.has(former)) {
+      this.taken.add(hostOf(former));
+      return former;
+    }
     for (let tries = FIRST_HOST; tries <= LAST_HOST; tries++) {
       const host = this.next;
       this.next = host === LAST_HOST ? FIRST_HOST : host + 1;
@@ -35,8 +40,12 @@ export class PodAddresses {
   }
 
   free(address: string): void {
-    this.taken.delete(Number(address.slice(address.lastIndexOf(".") + 1)));
+    this.taken.delete(hostOf(address));
   }
+}
+
+function hostOf(address: string): number {
+  return Number(address.slice(address.lastIndexOf(".") + 1));
 }
 
 /** @throws with what to do when this machine cannot give pods addresses of their own in `network`. */

@@ -18,12 +18,12 @@ export class Forwarder {
     server.on("connection", (client) => this.forward(client));
   }
 
-  /** Listens on the first free port from `firstPort` on. */
-  static async listen(host: string, firstPort: number): Promise<Forwarder> {
+  /** Listens on the first free port from `firstPort` on, but for the one that is another's. */
+  static async listen(host: string, firstPort: number, anothers?: number): Promise<Forwarder> {
     // Both halves close by themselves: a client may end its request and still read the answer.
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     for (let port = firstPort; port <= LAST_PORT; port++) {
-      if (await listens(server, host, port)) return new Forwarder(server, port);
+      if (port !== anothers && (await listens(server, host, port))) return new Forwarder(server, port);
     }
     throw new Error(`no port of ${host} from ${firstPort} to ${LAST_PORT} is free`);
   }

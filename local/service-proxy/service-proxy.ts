@@ -15,17 +15,21 @@ interface ServiceProxyOptions {
   view: ClusterView;
   /** Services get this port of 127.0.0.1 and the ones above, whichever are free. */
   firstPort: number;
+  /** This port is kept for this Service (`namespace/name`) alone. */
+  asked?: { service: string; port: number } | undefined;
   logger: Logger;
 }
 
 /**
  * Makes Services that are meant for the outside reachable on 127.0.0.1, as a cloud's load balancer and kube-proxy would
- * together. A Service keeps its port as long as it exists.
+ * together. A Service keeps its port as long as it exists, and gets it again after a restart when it is free.
  */
 export class ServiceProxy {
   private readonly options: ServiceProxyOptions;
   private readonly forwarders = new Map<string, Forwarder>();
   private readonly opening = new Map<string, Promise<void>>();
+  /** One at a time, the oldest Service first: the same Services get the same ports at each start. */
+  private turn: Promise<void> = Promise.resolve();
   private planned = false;
   private closed = false;
 
@@ -69,12 +73,16 @@ export class ServiceProxy {
       this.options.view.services
         .list()
         .filter(isForTheOutside)
+        .toSorted(byAge)
         .map((service) => [keyOf(service), service]),
     );
     for (const [key, service] of wanted) {
       const forwarder = this.forwarders.get(key);
       if (forwarder !== undefined) this.point(forwarder, service);
-      else if (!this.opening.has(key)) this.opening.set(key, this.open(key, service));
+      else if (!this.opening.has(key)) {
+        this.turn = this.turn.then(() => this.open(key, service));
+        this.opening.set(key, this.turn);
+      }
     }
     for (const [key, forwarder] of this.forwarders) {
       if (wanted.has(key)) continue;
@@ -84,9 +92,12 @@ export class ServiceProxy {
   }
 
   private async open(key: string, service: Service): Promise<void> {
-    const { firstPort, logger } = this.options;
+    const { firstPort, asked, logger } = this.options;
     try {
-      const forwarder = await Forwarder.listen(HOST, firstPort);
+      const forwarder =
+        key === asked?.service
+          ? await Forwarder.listen(HOST, asked.port)
+          : await Forwarder.listen(HOST, portOf(service) ?? firstPort, asked?.port);
       this.forwarders.set(key, forwarder);
       this.point(forwarder, service);
       logger.info({ service: key, port: forwarder.port }, "a service is reachable");
@@ -114,6 +125,16 @@ export class ServiceProxy {
       if (!hasStatus(error, 404)) throw error; // deleted meanwhile
     }
   }
+}
+
+/** The port that a former run reported. */
+function portOf({ status }: Service): number | undefined {
+  return status?.loadBalancer?.ingress?.[0]?.ports?.[0]?.port;
+}
+
+function byAge(a: Service, b: Service): number {
+  const [born, bornB] = [a, b].map(({ metadata }) => metadata.creationTimestamp ?? "") as [string, string];
+  return born.localeCompare(bornB) || keyOf(a).localeCompare(keyOf(b));
 }
 
 function isForTheOutside({ metadata, spec }: Service): boolean {

@@ -1,8 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Logger } from "pino";
-import { startApiServer } from "../api-server/server.ts";
+import { startApiServer, type ApiServer, type ApiServerOptions } from "../api-server/server.ts";
 import { ClusterClient } from "../cluster/client.ts";
 import { ClusterView } from "../cluster/view.ts";
 import type { MachineConfig } from "../config.ts";
@@ -10,9 +9,14 @@ import { startControllers } from "../controllers/controllers.ts";
 import { Kubelet } from "../kubelet/kubelet.ts";
 import { slipwayPrograms } from "../kubelet/programs.ts";
 import { ServiceProxy } from "../service-proxy/service-proxy.ts";
+import { endFormerRun } from "./former-run.ts";
 
 /** Local routers hear of a pod that goes at once; a second lets them act on it. */
 const LONGEST_PRE_STOP_SECONDS = 1;
+/** Not the machine's name, which changes from network to network: pods are bound to the node across restarts. */
+const NODE_NAME = "local";
+/** In the state folder: the cluster's objects. */
+export const STATE_FILE = "state.db";
 
 interface LocalClusterOptions {
   machine: MachineConfig;
@@ -21,6 +25,8 @@ interface LocalClusterOptions {
   kubeconfig: string;
   /** Services get this port and the ones above. */
   firstPort: number;
+  /** A port that the user asked for, for this Service (`namespace/name`) alone. */
+  asked: { service: string; port: number } | undefined;
   logger: Logger;
 }
 
@@ -37,11 +43,12 @@ export interface LocalCluster {
 }
 
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
-  const { machine, stateFolder, kubeconfig, firstPort, logger } = options;
+  const { machine, stateFolder, kubeconfig, firstPort, asked, logger } = options;
   const closing = new AsyncDisposableStack();
   try {
     const node: { kubelet?: Kubelet } = {}; // the API server asks it for logs, and must be there before it
-    const apiServer = await startApiServer({
+    const apiServer = await startOnPort(formerPort(kubeconfig), {
+      stateFile: join(stateFolder, STATE_FILE),
       podLogs: {
         read: ({ namespace, name }, { signal, tailLines, sinceSeconds, limitBytes, ...flags }) => {
           if (node.kubelet === undefined) throw new Error("the kubelet has not started yet");
@@ -61,6 +68,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
 
     const client = ClusterClient.plain(apiServer.url);
     closing.defer(() => client.close());
+    await endFormerRun(client);
     const controllers = await startControllers({ client, logger });
     closing.defer(() => controllers.close());
     const view = new ClusterView(client, logger);
@@ -75,13 +83,13 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       executablePath: machine.executablePath,
       launcher: machine.tiedToParent,
       longestPreStopSeconds: LONGEST_PRE_STOP_SECONDS,
-      nodeName: hostname().toLowerCase(),
+      nodeName: NODE_NAME,
       logger,
     });
     node.kubelet = kubelet;
     closing.defer(() => kubelet.close());
 
-    const proxy = ServiceProxy.start({ client, view, firstPort, logger });
+    const proxy = ServiceProxy.start({ client, view, firstPort, asked, logger });
     closing.defer(() => proxy.close());
     return {
       url: apiServer.url,
@@ -94,6 +102,26 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     };
   } catch (error) {
     await closing.disposeAsync();
+    throw error;
+  }
+}
+
+/** The former run's port, so that kubeconfigs which were copied from the old one go on working; else a free one. */
+async function startOnPort(port: number, options: ApiServerOptions): Promise<ApiServer> {
+  try {
+    return await startApiServer({ ...options, port });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    return startApiServer(options);
+  }
+}
+
+/** 0 when there was no former run. */
+function formerPort(kubeconfig: string): number {
+  try {
+    return Number(/^ *server: http:\/\/127\.0\.0\.1:(\d+)$/m.exec(readFileSync(kubeconfig, "utf8"))?.[1] ?? 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
     throw error;
   }
 }

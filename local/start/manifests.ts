@@ -45,6 +45,16 @@ export async function readManifest(client: ClusterClient, manifest: Manifest): P
   }
 }
 
+/**
+ * Applies all of an example, unless a former run did: from then on it is the user's, with what they made of it. The last
+ * manifest tells, for it needs the others.
+ */
+export async function applyOnce(client: ClusterClient, manifests: readonly Manifest[]): Promise<void> {
+  const last = manifests.at(-1);
+  if (last !== undefined && (await readManifest(client, last)) !== undefined) return;
+  for (const manifest of manifests) await applyManifest(client, manifest);
+}
+
 async function pathOf(client: ClusterClient, { apiVersion, kind, metadata }: Manifest): Promise<string> {
   const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const { resources } = await client.request<ResourceList>("GET", root);

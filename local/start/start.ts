@@ -4,6 +4,7 @@ import { destination, pino, type Logger } from "pino";
 import { requestHeaders } from "../ask/curl-line.ts";
 import { firstAnswer } from "../ask/first-answer.ts";
 import { exampleQuestion } from "../ask/question.ts";
+import { StateFileError } from "../api-server/storage/state-file.ts";
 import type { MachineConfig, StartConfig } from "../config.ts";
 import { requireFree } from "../free-port.ts";
 import { ProcessLedger } from "../kubelet/process-ledger.ts";
@@ -12,8 +13,8 @@ import { Snapshots } from "../model-folder/snapshots.ts";
 import { UserError } from "../user-error.ts";
 import { followEdits } from "./follow-edits.ts";
 import { InstanceLock } from "./instance-lock.ts";
-import { startLocalCluster, type LocalCluster } from "./local-cluster.ts";
-import { applyManifest, readManifests } from "./manifests.ts";
+import { startLocalCluster, STATE_FILE, type LocalCluster } from "./local-cluster.ts";
+import { applyManifest, applyOnce, readManifests } from "./manifests.ts";
 import { loanExample, ownModel, type ModelToServe } from "./model-to-serve.ts";
 import { lastWordsOf } from "./last-words.ts";
 import { nextCommands } from "./next-commands.ts";
@@ -46,6 +47,8 @@ export async function start(
     const ledger = new ProcessLedger(join(stateFolder, "processes.json"));
     ledger.killLeftovers(logger);
     await serveUntil(interrupted, { config, machine, output, lock, logger, ledger });
+  } catch (error) {
+    throw error instanceof StateFileError ? new UserError(error.message) : error;
   } finally {
     lock.release();
   }
@@ -65,7 +68,8 @@ async function serveUntil(interrupted: AbortSignal, system: Omit<System, "model"
 
 /** All but the lists of processes: what a killed run left must still be found and ended. */
 function forgetFormerRuns({ stateFolder, kubeconfig }: StartConfig): void {
-  const left = ["kubelet/pods", "local.log", "operator.log"].map((name) => join(stateFolder, name));
+  const state = ["", "-wal", "-shm"].map((suffix) => `${STATE_FILE}${suffix}`);
+  const left = [...state, "kubelet/pods", "local.log", "operator.log"].map((name) => join(stateFolder, name));
   for (const path of [...left, kubeconfig]) rmSync(path, { recursive: true, force: true });
 }
 
@@ -100,8 +104,9 @@ async function runSystem(system: System): Promise<void> {
   const { stateFolder, projectFolder, kubeconfig } = config;
   const display = new ProgressDisplay(output);
   display.show([{ mark: "waiting", name: "cluster", detail: "starting API server, controllers and kubelet" }]);
-  const firstPort = config.port ?? DEFAULT_PORT;
-  const cluster = await startLocalCluster({ machine, stateFolder, kubeconfig, firstPort, logger });
+  const asked =
+    config.port === undefined ? undefined : { service: `${NAMESPACE}/${system.model.name}`, port: config.port };
+  const cluster = await startLocalCluster({ machine, stateFolder, kubeconfig, firstPort: DEFAULT_PORT, asked, logger });
   let operator: OperatorProcess | undefined;
   try {
     for (const crd of readManifests(join(projectFolder, "crds"))) await applyManifest(cluster.client, crd);
@@ -133,7 +138,8 @@ async function serve(
   display: ProgressDisplay,
 ): Promise<void> {
   const { folder } = model;
-  for (const manifest of model.manifests) await applyManifest(cluster.client, manifest);
+  if (folder === undefined) await applyOnce(cluster.client, model.manifests);
+  else for (const manifest of model.manifests) await applyManifest(cluster.client, manifest);
   const outcome = await untilReady({
     cluster,
     namespace: NAMESPACE,

@@ -12,8 +12,9 @@ export class RunningProgram {
   output = "";
   private readonly changed = new Set<() => void>();
 
-  constructor(script: string, ...args: string[]) {
+  constructor(script: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
     this.child = spawn(process.execPath, [join(PROJECT, script), ...args], {
+      env,
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {

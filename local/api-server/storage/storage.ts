@@ -1,5 +1,6 @@
 import { expired } from "../api-error.ts";
 import type { KubeObject } from "../objects.ts";
+import type { StateFile } from "./state-file.ts";
 
 type StorageEventType = "ADDED" | "MODIFIED" | "DELETED";
 
@@ -15,6 +16,9 @@ type Listener = (event: StorageEvent) => void;
 
 /** How many changes of one resource a watch may lag behind before it must list again (410 Gone). */
 const watchWindow = 1000;
+
+/** Not kept in a file: a Lease says that a process lives, and after a restart it would say so of one that does not. */
+const ephemeral = new Set(["leases.coordination.k8s.io"]);
 
 class Collection {
   readonly objects = new Map<string, KubeObject>();
@@ -36,19 +40,29 @@ class Collection {
   }
 }
 
-/** Every object of the cluster in memory, under one global resourceVersion; and what watches need of the past. */
+/**
+ * Every object of the cluster in memory, under one global resourceVersion; and what watches need of the past. With a file,
+ * each write is in it before anybody learns of the write.
+ */
 export class Storage {
   private readonly collections = new Map<string, Collection>();
+  private readonly file: StateFile | undefined;
   private readonly firstVersion: number;
   private version: number;
 
   /**
    * `firstVersion` should grow from one run of the server to the next: then a client that outlived a run is told (410) that
    * its version is too old, instead of waiting for a version that means something else by now.
+   * Begins with what is in `file`. @throws StateFileError when that is damaged
    */
-  constructor(firstVersion = 0) {
-    this.firstVersion = firstVersion;
-    this.version = firstVersion;
+  constructor(firstVersion = 0, file?: StateFile) {
+    this.file = file;
+    this.firstVersion = Math.max(firstVersion, file?.resourceVersion ?? 0);
+    this.version = this.firstVersion;
+    for (const { resource, object } of file?.objects() ?? []) {
+      const { namespace, name } = object.metadata;
+      this.collection(resource).objects.set(storageKey(namespace, name), object);
+    }
   }
 
   get resourceVersion(): number {
@@ -76,6 +90,7 @@ export class Storage {
     const key = storageKey(object.metadata.namespace, object.metadata.name);
     const previous = collection.objects.get(key);
     const stored = this.versioned(object);
+    if (!ephemeral.has(resource)) this.file?.put(resource, key, stored, this.version);
     collection.objects.set(key, stored);
     if (previous === undefined) collection.sortedKeys = undefined;
     collection.record({
@@ -93,6 +108,7 @@ export class Storage {
     const key = storageKey(last.metadata.namespace, last.metadata.name);
     const previous = collection.objects.get(key);
     const removed = this.versioned(last);
+    if (!ephemeral.has(resource)) this.file?.remove(resource, key, this.version);
     collection.objects.delete(key);
     collection.sortedKeys = undefined;
     collection.record({ type: "DELETED", object: removed, previous, resourceVersion: this.version });
@@ -117,6 +133,11 @@ export class Storage {
       missed: collection.history.filter((event) => event.resourceVersion > resourceVersion),
       stop: () => collection.listeners.delete(listener),
     };
+  }
+
+  /** Nothing may be written any more. */
+  close(): void {
+    this.file?.close();
   }
 
   private versioned(object: KubeObject): KubeObject {

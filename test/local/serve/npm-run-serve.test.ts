@@ -27,7 +27,7 @@ describe("npm run serve", function () {
     rmSync(folder, { recursive: true, force: true });
   });
   const serve = (...args: string[]): RunningProgram => {
-    const program = new RunningProgram("local/serve/main.ts", ...args);
+    const program = new RunningProgram("local/serve/main.ts", args);
     started.push(program);
     return program;
   };

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { EditedModel } from "../edited-model.ts";
 import { asPrinted, curlOf } from "../printed-curl.ts";
 import { RunningProgram } from "../running-program.ts";
 import { SteadyLoad } from "../steady-load.ts";
+import { processesOf } from "./processes-of.ts";
 
 const PROJECT = fileURLToPath(new URL("../../..", import.meta.url));
 
@@ -24,16 +25,16 @@ describe("npm start", function () {
   afterEach(async () => {
     for (const { child } of started) child.kill("SIGKILL");
     await Promise.all(started.map(({ exited }) => exited));
-    for (const pid of pidsOf(folder)) process.kill(-pid, "SIGKILL"); // only after a failed test
+    for (const pid of processesOf(folder)) process.kill(-pid, "SIGKILL"); // only after a failed test
     rmSync(folder, { recursive: true, force: true });
   });
   const start = (...args: string[]): RunningProgram => {
-    const process = new RunningProgram("local/main.ts", "--state", folder, ...args);
+    const process = new RunningProgram("local/main.ts", ["--state", folder, ...args]);
     started.push(process);
     return process;
   };
 
-  it("serves the loan example, tells a second start where, and starts after kill -9 with one's own folder", async () => {
+  it("serves the loan example, tells a second start where, and starts afresh after kill -9 with one's own folder", async () => {
     const first = start();
     const story = await first.says("Ctrl-C stops everything.");
     const { model_variant: variant } = (await asPrinted(story)) as { model_variant?: string };
@@ -47,19 +48,19 @@ describe("npm start", function () {
       new RegExp(`^Slipway runs already at ${url} \\(process ${first.child.pid}\\)[^\n]*\n$`),
     );
 
-    const before = pidsOf(folder);
+    const before = processesOf(folder);
     expect(before, "operator, four runtimes, two routers").to.have.lengthOf(7);
     await first.end("SIGKILL");
 
     const model = join(folder, "My Model_2");
     cpSync(join(PROJECT, "examples/loan/2.0.0"), model, { recursive: true });
-    const own = start(model);
+    const own = start("--reset", model);
     const ownStory = await own.says("Ctrl-C stops everything.");
     expect(ownStory).to.contain("my-model-2 answers at http://127.0.0.1:");
     expect(await asPrinted(ownStory)).to.include({ model_version: "2.0.0", model_variant: "v1" });
     expect(before.filter((pid) => processIdentity(pid) !== undefined)).to.deep.equal([]);
 
-    const last = pidsOf(folder);
+    const last = processesOf(folder);
     expect(last).to.have.lengthOf(2);
     expect(await own.end("SIGINT")).to.equal(0);
     expect(last.filter((pid) => processIdentity(pid) !== undefined)).to.deep.equal([]);
@@ -128,14 +129,4 @@ function revisionOf(answer: object): string {
     ...(JSON.parse(Buffer.from(request_id.split(".")[1] ?? "", "base64url").toString()) as string[]),
   ];
   return revision;
-}
-
-/** The processes that the state folder says are running. */
-function pidsOf(folder: string): number[] {
-  return ["processes.json", "kubelet/processes.json"]
-    .map((file) => join(folder, file))
-    .filter((file) => existsSync(file))
-    .flatMap((file) => JSON.parse(readFileSync(file, "utf8")) as { pid: number; identity: string }[])
-    .filter(({ pid, identity }) => processIdentity(pid) === identity)
-    .map(({ pid }) => pid);
 }

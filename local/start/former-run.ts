@@ -1,0 +1,42 @@
+import { hasStatus, type ClusterClient } from "../cluster/client.ts";
+import type { KubeObject, Pod } from "../cluster/objects.ts";
+
+const MODELS = "/apis/serving.slipway.dev/v1alpha1/modeldeployments";
+
+/**
+ * Makes what the cluster kept from a former run true again: its pods run no more, and nobody has looked at its models
+ * since. Before controllers, kubelet and operator start: they would take the old statuses for what is.
+ */
+export async function endFormerRun(client: ClusterClient): Promise<void> {
+  const pods = await listOf<Pod>(client, "/api/v1/pods");
+  const unfinished = pods.filter(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
+  for (const pod of unfinished) await resetPod(client, pod);
+  for (const { metadata } of await listOf(client, MODELS)) {
+    const path = `${MODELS.replace("/modeldeployments", "")}/namespaces/${metadata.namespace}/modeldeployments/${metadata.name}`;
+    // No generation is 0: the operator must look at this one before anybody takes its status for current.
+    await client.request("PATCH", `${path}/status`, { patch: "merge", body: { status: { observedGeneration: 0 } } });
+  }
+}
+
+/**
+ * As it was when it had been bound to its node, so that neither restarts nor ends of the former run count for the new one;
+ * but for its address, which it gets again.
+ */
+async function resetPod(client: ClusterClient, { metadata, status }: Pod): Promise<void> {
+  const conditions = status?.conditions?.filter(({ type }) => type === "PodScheduled") ?? [];
+  const fresh = { phase: "Pending", conditions, containerStatuses: null, initContainerStatuses: null, startTime: null };
+  await client.request("PATCH", `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}/status`, {
+    patch: "merge",
+    body: { status: fresh },
+  });
+}
+
+/** Empty for a kind that the cluster does not have yet. */
+async function listOf<T extends KubeObject>(client: ClusterClient, path: string): Promise<T[]> {
+  try {
+    return (await client.request<{ items: T[] }>("GET", path)).items;
+  } catch (error) {
+    if (hasStatus(error, 404)) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,126 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { expect } from "chai";
+import { call, type Answer } from "./api-call.ts";
+
+const kills = 4;
+const writers = 6;
+
+interface Known {
+  uid: string;
+  version: number;
+  value: string;
+}
+
+/** Writes one ConfigMap again and again: makes it, changes it, deletes it, makes it … */
+class Writer {
+  readonly path: string;
+  /** What the server answered last; undefined when it has none of that name. */
+  known: Known | undefined;
+  /** What it would be after the write that got no answer. */
+  attempted: { value: string | undefined } | undefined;
+  private turn = 0;
+  private readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+    this.path = `/api/v1/namespaces/default/configmaps/${name}`;
+  }
+
+  /** @throws when the server does not answer */
+  async write(url: string): Promise<void> {
+    const value = this.turn++ % 5 === 4 ? undefined : `${this.name}-${this.turn}`;
+    if (value === undefined && this.known === undefined) return;
+    this.attempted = { value };
+    const body = { metadata: { name: this.name }, data: { value: value ?? "", ballast: "x".repeat(2_000) } };
+    const answer =
+      value === undefined
+        ? await call(url, "DELETE", this.path)
+        : await call(url, this.known ? "PUT" : "POST", this.known ? this.path : this.path.replace(/\/[^/]+$/, ""), {
+            body,
+          });
+    expect(answer.code, JSON.stringify(answer.body)).to.be.oneOf([200, 201]);
+    this.known = value === undefined ? undefined : known(answer);
+    this.attempted = undefined;
+  }
+
+  /** Looks at what a new server has: what was answered, or what it was asked and could not answer any more. */
+  async check(url: string): Promise<void> {
+    const answer = await call(url, "GET", this.path);
+    const found = answer.code === 404 ? undefined : known(answer);
+    if (this.attempted !== undefined && found?.value === this.attempted.value) {
+      if (found !== undefined && this.known !== undefined) expect(found.uid).to.equal(this.known.uid);
+    } else expect(found).to.deep.equal(this.known);
+    this.known = found;
+    this.attempted = undefined;
+  }
+}
+
+describe("an API server with a state file", function () {
+  this.timeout(60_000); // a process of Node for each kill
+  let folder: string;
+  let server: ChildProcess | undefined;
+  let exited: Promise<unknown> = Promise.resolve();
+  const start = async (): Promise<string> => {
+    const script = join(import.meta.dirname, "api-server-process.ts");
+    server = spawn(process.execPath, [script, join(folder, "state.db")], { stdio: ["ignore", "pipe", "inherit"] });
+    exited = once(server, "exit");
+    if (server.stdout === null) throw new Error("the server has no output");
+    const lines = createInterface({ input: server.stdout });
+    const [url] = (await once(lines, "line")) as [string];
+    return url;
+  };
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "slipway-kill-"));
+  });
+  afterEach(async () => {
+    server?.kill("SIGKILL");
+    await exited;
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("has every write that it answered after each kill -9, counts on, and tells old watches to list again", async () => {
+    const all = Array.from({ length: writers }, (_, index) => new Writer(`writer-${index}`));
+    let url = await start();
+    for (let round = 1; round <= kills; round++) {
+      let left = 20 + Math.floor(Math.random() * 200);
+      const lastVersion = await versionOf(url);
+      const writing = all.map(async (writer) => {
+        try {
+          for (;;) {
+            await writer.write(url);
+            if (--left === 0) server?.kill("SIGKILL");
+          }
+        } catch (error) {
+          if (server?.killed !== true) throw error;
+        }
+      });
+      await Promise.all(writing);
+      await exited;
+      url = await start();
+      for (const writer of all) await writer.check(url);
+      expect(await versionOf(url)).to.be.at.least(
+        Math.max(lastVersion, ...all.map((each) => each.known?.version ?? 0)),
+      );
+      const watch = await call(url, "GET", `/api/v1/configmaps?watch=true&resourceVersion=${lastVersion}`);
+      expect(watch.code).to.equal(410);
+    }
+  });
+});
+
+function known({ body }: Answer): Known {
+  const { metadata, data } = body as {
+    metadata: { uid: string; resourceVersion: string };
+    data: { value: string };
+  };
+  return { uid: metadata.uid, version: Number(metadata.resourceVersion), value: data.value };
+}
+
+async function versionOf(url: string): Promise<number> {
+  const { body } = await call(url, "GET", "/api/v1/configmaps");
+  return Number((body as { metadata: { resourceVersion: string } }).metadata.resourceVersion);
+}
