@@ -102,6 +102,11 @@ export function methodNotAllowed(): ApiError {
   return new ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {});
 }
 
+export function notAcceptable(): ApiError {
+  const message = "406: Not Acceptable\n\nAvailable representations: application/json";
+  return new ApiError(406, "NotAcceptable", message, {});
+}
+
 export function unsupportedMediaType(accepted: readonly string[]): ApiError {
   const message = `the body of the request was in an unknown format - accepted media types include: ${accepted.join(", ")}`;
   return new ApiError(415, "UnsupportedMediaType", message);

@@ -63,11 +63,16 @@ export function isManager(entry: Managed, manager: Manager): boolean {
 }
 
 export function managedFieldsOf(object: KubeObject | undefined): Managed[] {
-  return (object?.metadata.managedFields ?? []).map((entry) => ({
+  return managedFieldsIn(object?.metadata.managedFields ?? []);
+}
+
+/** The managers of `metadata.managedFields`, as a client may have written it. */
+export function managedFieldsIn(entries: readonly Partial<ManagedFieldsEntry>[]): Managed[] {
+  return entries.map((entry) => ({
     manager: {
-      name: entry.manager,
-      operation: entry.operation,
-      apiVersion: entry.apiVersion,
+      name: entry.manager ?? "",
+      operation: entry.operation ?? "Update",
+      apiVersion: entry.apiVersion ?? "",
       subresource: entry.subresource,
     },
     fields: fromFieldsV1(entry.fieldsV1),

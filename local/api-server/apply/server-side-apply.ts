@@ -34,7 +34,7 @@ interface ApplyOptions {
  */
 export function serverSideApply(live: KubeObject | undefined, config: JsonObject, options: ApplyOptions): Applied {
   const { schema, manager, force, ignored, now } = options;
-  const managed = managedFieldsOf(live);
+  const managed = live ? trackedManagers(live, options) : [];
   const previous = managed.find((entry) => isManager(entry, manager));
   const others = managed.filter((entry) => entry !== previous);
 
@@ -48,6 +48,15 @@ export function serverSideApply(live: KubeObject | undefined, config: JsonObject
   const kept = union(ownedByAny(remaining), fields);
   const object = (previous ? prune(merged, schema, previous.fields, kept) : merged) as JsonObject;
   return { object, managed: settle(remaining, previous, { manager, fields, time: timestamp(now) }) };
+}
+
+/** Who manages what of an object; all of one that nobody is known to manage belongs to who wrote it before. */
+function trackedManagers(live: KubeObject, { schema, manager, now }: ApplyOptions): Managed[] {
+  const managed = managedFieldsOf(live);
+  if (managed.length > 0) return managed;
+  const before: Manager = { ...manager, name: "before-first-apply", operation: "Update", subresource: undefined };
+  const fields = ownable(compare({}, live, schema).added, []);
+  return settle([], undefined, { manager: before, fields, time: timestamp(now) });
 }
 
 function refuseConflicts(others: readonly Managed[], conflicting: (entry: Managed) => Managed["fields"]): void {

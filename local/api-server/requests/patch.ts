@@ -1,13 +1,5 @@
 import { serverSideApply } from "../apply/server-side-apply.ts";
-import {
-  ApiError,
-  badRequest,
-  notFound,
-  requiredField,
-  invalid,
-  staleObject,
-  unsupportedMediaType,
-} from "../api-error.ts";
+import { ApiError, badRequest, notFound, staleObject, unsupportedMediaType } from "../api-error.ts";
 import type { Cluster, WriteOptions } from "../cluster.ts";
 import { isObject, objectAt, stringAt, textOf, type JsonObject, type KubeObject } from "../objects.ts";
 import { applyJsonPatch } from "../patch/json-patch.ts";
@@ -37,10 +29,6 @@ export function patchObject(
   options: WriteOptions,
 ): Written {
   if (patchType === applyPatchType) return applyConfiguration(cluster, target, body, options);
-  if (options.force)
-    throw badRequest(
-      `PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch`,
-    );
   const change = patcher(target.resource, patchType, body);
   const object = updateObject(
     cluster,
@@ -68,11 +56,6 @@ export function patcher(resource: Resource, patchType: string, body: unknown): (
 
 function applyConfiguration(cluster: Cluster, target: WriteTarget, body: unknown, options: WriteOptions): Written {
   const { resource, namespace, name, subresource } = target;
-  if (options.fieldManager === "") {
-    throw invalid({ group: "meta.k8s.io", kind: "PatchOptions" }, [
-      requiredField("fieldManager", "is required for apply patch"),
-    ]);
-  }
   const config = appliedConfiguration(target, body);
   const live = cluster.storage.get(resource.storageKey, namespace, name);
   if (live === undefined && subresource !== undefined) throw notFound(subjectOf(resource, name));

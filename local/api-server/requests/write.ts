@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import {
   afterUpdate,
   isManager,
+  managedFieldsIn,
   managedFieldsOf,
   ownable,
   toManagedFields,
@@ -24,6 +25,7 @@ import type { Cluster, WriteOptions } from "../cluster.ts";
 import {
   copyJson,
   objectAt,
+  objectsAt,
   sameJson,
   stringAt,
   timestamp,
@@ -104,7 +106,13 @@ export function createObject(
   if (cluster.storage.get(resource.storageKey, namespace, metadata.name))
     throw alreadyExists(subjectOf(resource, metadata.name));
   const created = object as KubeObject;
-  return options.dryRun ? created : cluster.storage.put(resource.storageKey, created);
+  return options.dryRun ? unstored(created) : cluster.storage.put(resource.storageKey, created);
+}
+
+/** What a dry run would have created has no version. */
+function unstored(object: KubeObject): KubeObject {
+  const { resourceVersion: _, ...metadata } = object.metadata;
+  return { ...object, metadata: metadata as ObjectMeta };
 }
 
 function newMetadata(resource: Resource, given: JsonObject, namespace: string | undefined, now: number): ObjectMeta {
@@ -114,6 +122,8 @@ function newMetadata(resource: Resource, given: JsonObject, namespace: string | 
   }
   const prefix = stringAt(given, "generateName");
   const name = stringAt(given, "name") || (prefix ? prefix + randomSuffix() : "");
+  if (stringAt(given, "resourceVersion"))
+    throw new ApiError(500, "", "resourceVersion should not be set on objects to be created");
   const { deletionTimestamp: _, deletionGracePeriodSeconds: __, managedFields: ___, selfLink: ____, ...kept } = given;
   return {
     ...kept,
@@ -219,8 +229,9 @@ function managedAfterUpdate(
   options: WriteOptions,
   now: number,
 ): Managed[] {
-  const givenEntries = objectAt(given, "metadata")["managedFields"];
-  const isReset = Array.isArray(givenEntries) && givenEntries.every((entry) => sameJson(entry, {}));
+  const former = formerManagers(target, given, live);
+  // The real server does not begin to track what is not tracked.
+  if (former.length === 0) return [];
   const ignored = ignoredFields(target.resource, target.subresource);
   const { added, modified, removed } = compare(live, object, target.resource.schema);
   const changed = {
@@ -228,9 +239,17 @@ function managedAfterUpdate(
     modified: ownable(modified, ignored),
     removed: ownable(removed, ignored),
   };
-  const after = afterUpdate(isReset ? [] : managedFieldsOf(live), managerOf(target, options, "Update"), changed, now);
+  const after = afterUpdate(former, managerOf(target, options, "Update"), changed, now);
   // The real server gives the entries that scaling makes no time.
   return after.map((entry) => (entry.manager.subresource === "scale" ? { ...entry, time: undefined } : entry));
+}
+
+/** The managers before an update: those that the client sends, `[{}]` for none any more; without any, those of before. */
+function formerManagers({ subresource }: WriteTarget, given: JsonObject, live: KubeObject): Managed[] {
+  const entries = objectsAt(objectAt(given, "metadata"), "managedFields");
+  if (subresource !== undefined || entries.length === 0) return managedFieldsOf(live);
+  const [only] = entries;
+  return entries.length === 1 && sameJson(only, {}) ? [] : managedFieldsIn(entries);
 }
 
 function checkIdentity({ resource, name }: WriteTarget, live: KubeObject, metadata: JsonObject): void {
