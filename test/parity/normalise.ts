@@ -15,7 +15,8 @@ export class Normaliser {
   private value(value: unknown, key = "", parent: Json = {}): unknown {
     if (Array.isArray(value)) {
       const items = value.map((item: unknown) => this.value(item, "", {}));
-      return key === "managedFields" ? items.toSorted(byManager) : items;
+      if (key === "managedFields") return items.toSorted(byManager);
+      return key === "causes" ? items.toSorted(conflictsByField) : items;
     }
     if (isObject(value)) return this.object(value);
     if (typeof value === "string") return this.text(value, key, parent);
@@ -24,7 +25,8 @@ export class Normaliser {
 
   private object(value: Json): Json {
     const masked: Json = {};
-    for (const [name, field] of Object.entries(value)) masked[name] = this.value(field, name, value);
+    for (const [name, field] of Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      masked[name] = this.value(field, name, value);
     const isList = Array.isArray(value["items"]) || Array.isArray(value["rows"]);
     // Other clients move the version of a whole list on.
     if (isList && isObject(masked["metadata"]) && masked["metadata"]["resourceVersion"])
@@ -70,6 +72,14 @@ function byManager(left: unknown, right: unknown): number {
   const order = (entry: unknown): string =>
     ["operation", "manager", "subresource", "apiVersion"].map((field) => String((entry as Json)[field])).join("\0");
   return order(left) < order(right) ? -1 : 1;
+}
+
+/** The real server lists the managers in conflict in no order. */
+function conflictsByField(left: unknown, right: unknown): number {
+  const [a, b] = [left as Json, right as Json];
+  if (a["reason"] !== "FieldManagerConflict") return 0;
+  const order = ({ message, field }: Json): string => `${String(message)}\0${String(field)}`;
+  return order(a) < order(b) ? -1 : 1;
 }
 
 function isObject(value: unknown): value is Json {

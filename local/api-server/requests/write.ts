@@ -188,7 +188,7 @@ export function updateObject(
   resource.behaviour.prepareForUpdate?.(object, live);
   const metadata = object["metadata"] as ObjectMeta;
   const contentChanged = !sameContent(object, live);
-  const entries = toManagedFields(contentChanged ? managed : withFormerTimes(managed, live));
+  const entries = toManagedFields(contentChanged || !proposal.managed ? managed : withFormerTimes(managed, live));
   if (entries.length > 0) metadata.managedFields = entries;
   else delete metadata.managedFields;
   if (resource.countsGenerations && generationChanged(resource, object, live))
@@ -212,7 +212,7 @@ function sameContent(object: JsonObject, live: KubeObject): boolean {
   return sameJson(content(object), content(live));
 }
 
-/** A change of ownership alone is no change in time: entries keep the time that they had, new ones have none. */
+/** An apply that changes nothing but owners is no change in time: entries keep the time that they had, new ones have none. */
 function withFormerTimes(managed: readonly Managed[], live: KubeObject): Managed[] {
   const former = managedFieldsOf(live);
   return managed.map((entry) => ({
