@@ -56,7 +56,7 @@ function details(subject: Subject, more: JsonObject = {}): JsonObject {
   return {
     ...(subject.name && { name: subject.name }),
     ...(subject.group && { group: subject.group }),
-    kind: subject.kind,
+    ...(subject.kind && { kind: subject.kind }),
     ...more,
   };
 }
@@ -73,11 +73,12 @@ export function noSuchResource(): ApiError {
   return new ApiError(404, "NotFound", "the server could not find the requested resource", {});
 }
 
-export function alreadyExists(subject: Subject): ApiError {
+export function alreadyExists(subject: Subject, isBeingDeleted = false): ApiError {
+  const why = isBeingDeleted ? "object is being deleted: " : "";
   return new ApiError(
     409,
     "AlreadyExists",
-    `${qualified(subject)} "${subject.name ?? ""}" already exists`,
+    `${why}${qualified(subject)} "${subject.name ?? ""}" already exists`,
     details(subject),
   );
 }

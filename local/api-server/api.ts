@@ -10,6 +10,7 @@ import { groupVersion, type Resource } from "./resources/resource.ts";
 import { answerReview } from "./requests/access-review.ts";
 import { decodeObject } from "./requests/decode.ts";
 import { deletedStatus, deleteObject, deleteOptions } from "./requests/delete.ts";
+import { checkListOptions } from "./requests/list-options.ts";
 import { listObject, listPage } from "./requests/list.ts";
 import { patchObject } from "./requests/patch.ts";
 import { streamPodLogs } from "./requests/pod-logs.ts";
@@ -64,7 +65,9 @@ async function serveCollection(call: Call, resource: Resource): Promise<void> {
   switch (request.method ?? "GET") {
     case "GET":
     case "HEAD": {
-      if (query.get("watch") === "true" || query.get("watch") === "1") return watch(call, resource, undefined);
+      const isWatch = query.get("watch") === "true" || query.get("watch") === "1";
+      checkListOptions(query, isWatch);
+      if (isWatch) return watch(call, resource);
       const page = listPage(cluster, resource, namespace, query);
       const answer = representList(call, resource, page.items, page.metadata) ?? listObject(resource, page);
       return sendJson(response, 200, answer);
@@ -82,13 +85,12 @@ async function serveCollection(call: Call, resource: Resource): Promise<void> {
       );
     }
     case "DELETE": {
+      if (!resource.deletesCollections) throw methodNotAllowed();
       const options = deleteOptions(await body(call), query);
-      const { items } = listPage(cluster, resource, namespace, query);
-      const deleted = items.map(
-        (item) => deleteObject(cluster, resource, item.metadata.namespace, item.metadata.name, options).object,
-      );
-      const metadata = { resourceVersion: String(cluster.storage.resourceVersion) };
-      return sendJson(response, 200, listObject(resource, { items: deleted, metadata }));
+      const page = listPage(cluster, resource, namespace, query);
+      for (const { metadata } of page.items)
+        deleteObject(cluster, resource, metadata.namespace, metadata.name, options);
+      return sendJson(response, 200, listObject(resource, page));
     }
     default:
       throw methodNotAllowed();
@@ -101,7 +103,6 @@ async function serveObject(call: Call, target: WriteTarget): Promise<void> {
   switch (request.method ?? "GET") {
     case "GET":
     case "HEAD":
-      if (query.get("watch") === "true") return watch(call, resource, name);
       return answerObject(call, resource, 200, existing(cluster, target), undefined);
     case "PUT": {
       const options = optionsOf(call);
@@ -135,7 +136,11 @@ async function serveObject(call: Call, target: WriteTarget): Promise<void> {
         name,
         deleteOptions(await body(call), query),
       );
-      return sendJson(response, 200, removed && resource.plural !== "pods" ? deletedStatus(resource, object) : object);
+      return sendJson(
+        response,
+        200,
+        removed && !resource.answersDeletionsWithObject ? deletedStatus(resource, object) : object,
+      );
     }
     default:
       throw methodNotAllowed();
@@ -238,11 +243,11 @@ async function serveReview(call: Call): Promise<void> {
   return sendJson(call.response, 201, answerReview(call.target.plural, await body(call)));
 }
 
-function watch(call: Call, resource: Resource, name: string | undefined): void {
+function watch(call: Call, resource: Resource): void {
   const represent = (object: KubeObject, first: boolean): JsonObject =>
     representList(call, resource, [object], { resourceVersion: object.metadata.resourceVersion }, first) ?? object;
   const { namespace } = call.target;
-  streamWatch(call.cluster, { resource, namespace, name, query: call.query, represent }, call.response);
+  streamWatch(call.cluster, { resource, namespace, query: call.query, represent }, call.response);
 }
 
 function existing(cluster: Cluster, { resource, namespace, name }: WriteTarget): KubeObject {

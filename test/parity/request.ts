@@ -123,3 +123,18 @@ export function metadataOf(answers: readonly Answer[], field: string, index = -1
   const { [field]: value } = answered(answers, index)["metadata"] as Record<string, unknown>;
   return String(value);
 }
+
+/** A pod's body with one container; `spec` adds to its spec. What a cluster's admission would add is there already. */
+export function podOf(name: string, spec: object = {}): object {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name },
+    spec: {
+      serviceAccountName: "default",
+      automountServiceAccountToken: false,
+      containers: [{ name: "main", image: "example.com/main:1" }],
+      ...spec,
+    },
+  };
+}

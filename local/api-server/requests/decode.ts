@@ -1,4 +1,4 @@
-import { badRequest, type ApiError } from "../api-error.ts";
+import { badRequest, invalid, invalidField, type ApiError } from "../api-error.ts";
 import type { WriteOptions } from "../cluster.ts";
 import { isObject, textOf, type JsonObject } from "../objects.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
@@ -15,19 +15,30 @@ export function decodeObject(resource: Resource, body: unknown, options: WriteOp
   const apiVersion = groupVersion(resource);
   const given = { apiVersion: body["apiVersion"] ?? apiVersion, kind: body["kind"] ?? resource.kind };
   if (given.kind !== resource.kind || given.apiVersion !== apiVersion) throw wrongKind(resource, given);
-  return checkFields(resource, { ...body, ...given }, options);
+  return checkFields(resource, { ...body, ...given }, options, (why) => notHandled(resource, why));
 }
 
-/** The part of decoding that a patched object needs, too. */
-export function checkFields(resource: Resource, object: JsonObject, options: WriteOptions): JsonObject {
+/** Decodes an object that a patch made. */
+export function decodePatched(resource: Resource, object: JsonObject, options: WriteOptions): JsonObject {
+  const refusal = (why: string): ApiError =>
+    invalid({ group: "", kind: "" }, [invalidField("patch", JSON.stringify(object), why)]);
+  return checkFields(resource, object, options, refusal);
+}
+
+function checkFields(
+  resource: Resource,
+  object: JsonObject,
+  options: WriteOptions,
+  refusal: (why: string) => ApiError,
+): JsonObject {
   const { value, unknown } = pruneUnknownFields(object, resource.schema);
   const problems = unknown.map((field) => `unknown field "${field}"`);
   if (problems.length > 0 && options.fieldValidation === "Strict") {
-    throw notHandled(resource, `strict decoding error: ${problems.join(", ")}`);
+    throw refusal(`strict decoding error: ${problems.join(", ")}`);
   }
   if (options.fieldValidation === "Warn") options.warnings.push(...problems);
   const mismatch = resource.isCustom ? undefined : typeMismatch(value, resource.schema);
-  if (mismatch !== undefined) throw notHandled(resource, mismatch);
+  if (mismatch !== undefined) throw refusal(mismatch);
   return isObject(value["metadata"]) ? value : { ...value, metadata: {} };
 }
 

@@ -1,14 +1,23 @@
 import { kubectl, withLastApplied } from "../apply/last-applied.ts";
 import { serverSideApply, type Applied } from "../apply/server-side-apply.ts";
 import { typedErrors } from "../apply/typed-errors.ts";
-import { ApiError, badRequest, conflict, notFound, staleObject, unsupportedMediaType } from "../api-error.ts";
+import {
+  ApiError,
+  badRequest,
+  conflict,
+  invalid,
+  invalidField,
+  notFound,
+  staleObject,
+  unsupportedMediaType,
+} from "../api-error.ts";
 import type { Cluster, WriteOptions } from "../cluster.ts";
 import { isObject, objectAt, stringAt, textOf, type JsonObject, type KubeObject } from "../objects.ts";
 import { applyJsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMergePatch } from "../patch/strategic-merge-patch.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
-import { checkFields } from "./decode.ts";
+import { decodePatched } from "./decode.ts";
 import { createObject, ignoredFields, managerOf, subjectOf, updateObject, type WriteTarget } from "./write.ts";
 
 const jsonPatchType = "application/json-patch+json";
@@ -34,10 +43,21 @@ export function patchObject(
   const object = updateObject(
     cluster,
     target,
-    (live) => ({ object: checkFields(target.resource, change(live), options) }),
+    (live) => {
+      const patched = change(live);
+      requireSameUid(target, patched, live);
+      return { object: decodePatched(target.resource, patched, options) };
+    },
     options,
   );
   return { object, created: false };
+}
+
+function requireSameUid({ resource, name }: WriteTarget, patched: JsonObject, live: KubeObject): void {
+  const uid = objectAt(patched, "metadata")["uid"];
+  if (uid === undefined || uid === live.metadata.uid) return;
+  const subject = { group: resource.group, kind: resource.kind, name };
+  throw invalid(subject, [invalidField("metadata.uid", uid, "field is immutable")]);
 }
 
 /** The function from an object to its patched form that `patchType` and `body` mean. */

@@ -13,7 +13,7 @@ export function writeOptions(
 ): WriteOptions {
   const validation = query.get("fieldValidation") ?? "";
   const given = query.get("fieldManager") ?? "";
-  const errors: FieldError[] = [...dryRunErrors(query)];
+  const errors: FieldError[] = dryRunErrors(query.getAll("dryRun"));
   if (!validations.includes(validation)) errors.push(unsupportedValue("fieldValidation", validation, validations));
   if (method === "PATCH" && isApply && given === "")
     errors.push(requiredField("fieldManager", "is required for apply patch"));
@@ -30,7 +30,6 @@ export function writeOptions(
 }
 
 /** The only dry run is of all stages. */
-export function dryRunErrors(query: URLSearchParams): FieldError[] {
-  const wanted = query.getAll("dryRun");
+export function dryRunErrors(wanted: readonly unknown[]): FieldError[] {
   return wanted.every((stage) => stage === "All") ? [] : [unsupportedValue("dryRun", wanted, ["All"])];
 }

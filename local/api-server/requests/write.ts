@@ -103,8 +103,9 @@ export function createObject(
 
   const errors = validateObject(resource, object, undefined);
   if (errors.length > 0) throw invalid(kindSubject(resource, metadata.name), errors);
-  if (cluster.storage.get(resource.storageKey, namespace, metadata.name))
-    throw alreadyExists(subjectOf(resource, metadata.name));
+  const present = cluster.storage.get(resource.storageKey, namespace, metadata.name);
+  if (present)
+    throw alreadyExists(subjectOf(resource, metadata.name), present.metadata.deletionTimestamp !== undefined);
   const created = object as KubeObject;
   return options.dryRun ? unstored(created) : cluster.storage.put(resource.storageKey, created);
 }
@@ -199,7 +200,10 @@ export function updateObject(
   const updated = object as KubeObject;
   if (sameJson(updated, live)) return live;
   if (options.dryRun) return updated;
-  if (isFinished(updated)) return cluster.storage.remove(resource.storageKey, updated);
+  if (isFinished(updated)) {
+    cluster.storage.remove(resource.storageKey, updated);
+    return updated; // at the version that it had: nothing of a later one was stored
+  }
   return cluster.storage.put(resource.storageKey, updated);
 }
 
@@ -257,6 +261,9 @@ function checkIdentity({ resource, name }: WriteTarget, live: KubeObject, metada
   if (givenName !== undefined && givenName !== name) {
     throw badRequest(`the name of the object (${givenName}) does not match the name on the URL (${name})`);
   }
+  const givenNamespace = stringAt(metadata, "namespace");
+  if (givenNamespace && givenNamespace !== live.metadata.namespace)
+    throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   const uid = stringAt(metadata, "uid");
   if (uid !== undefined && uid !== live.metadata.uid) {
     throw conflict(
