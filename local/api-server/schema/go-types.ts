@@ -1,4 +1,6 @@
-import { isObject } from "../objects.ts";
+import { isObject, textOf } from "../objects.ts";
+import { parseQuantity } from "../quantity.ts";
+import { isQuantity } from "./omit-empty.ts";
 import type { Schema } from "./schema.ts";
 
 /** The first value whose type a built-in kind cannot hold, in the words of Go's JSON decoder; undefined when all fit. */
@@ -28,9 +30,23 @@ function mismatchAt(value: unknown, schema: Schema, at: Place): string | undefin
       return additional ? mismatchAt(field, additional, at) : undefined;
     });
   }
+  if (isQuantity(schema) && parseQuantity(textOf(value)) === undefined) return quantityRule;
+  if (schema.format === "byte" && typeof value === "string") return base64Problem(value);
   const actual = typeof value === "boolean" ? "bool" : typeof value;
   if (schema.type === undefined || fits(value, schema.type)) return undefined;
   return mismatch(actual === "number" ? numberName(value, schema) : actual, schema, at);
+}
+
+const quantityRule = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+
+function base64Problem(text: string): string | undefined {
+  const problem = (index: number): string => `illegal base64 data at input byte ${index}`;
+  const padded = text.replace(/[\r\n]/g, "");
+  const wrong = padded.search(/[^A-Za-z0-9+/=]/);
+  if (wrong !== -1) return problem(wrong);
+  return /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(padded)
+    ? undefined
+    : problem(padded.length - (padded.length % 4));
 }
 
 function firstOf<T>(items: readonly T[], check: (item: T) => string | undefined): string | undefined {

@@ -71,7 +71,7 @@ function labelValueErrors(value: string, field: string): FieldError[] {
 
 /** What is wrong with a label's value. */
 export function labelValueProblems(value: string): string[] {
-  if (value.length > 63) return ["must be no more than 63 characters"];
+  if (value.length > 63) return ["must be no more than 63 bytes"];
   return value === "" || matchesWholly(qualifiedPart, value) ? [] : [labelValueRule];
 }
 
@@ -87,7 +87,7 @@ export function labelKeyProblems(key: string): string[] {
   if (prefix === "") problems.push("prefix part must be non-empty");
   else if (prefix !== undefined && !matchesWholly(subdomain, prefix)) problems.push(`prefix part ${subdomainRule}`);
   if (name === "") problems.push("name part must be non-empty");
-  else if (name.length > 63) problems.push("name part must be no more than 63 characters");
+  else if (name.length > 63) problems.push("name part must be no more than 63 bytes");
   if (!matchesWholly(qualifiedPart, name)) problems.push(`name part ${qualifiedRule}`);
   return problems;
 }
