@@ -14,7 +14,7 @@ const MOST_JOBS = 4;
 
 const command = new Command("npm test --")
   .description(
-    "Runs everything that needs only Node; with --cluster the integration suites on a real cluster, with --faults the fault suites.",
+    "Runs everything that needs only Node; with --cluster the integration suites on a real cluster, with --faults the fault suites, with --parity the embedded API server against a real one.",
   )
   .argument(
     "[path...]",
@@ -22,6 +22,11 @@ const command = new Command("npm test --")
   )
   .option("--cluster", "use the cluster of KUBECONFIG, or start one from the binaries in KUBEBUILDER_ASSETS", false)
   .option("--faults", "as --cluster, or on the embedded API server where the environment names no cluster", false)
+  .option(
+    "--parity",
+    "send the same requests to the embedded API server and to that of KUBECONFIG or KUBEBUILDER_ASSETS",
+    false,
+  )
   .option("--long", "with --faults: each fault at its full length, and after each single write", false)
   .option("--grep <text>", "only tests whose full title contains this")
   .option("--forbid-skipped", "count a test that skips itself as failed", false)
@@ -36,6 +41,7 @@ const command = new Command("npm test --")
 const flags = command.opts<{
   cluster: boolean;
   faults: boolean;
+  parity: boolean;
   long: boolean;
   grep?: string;
   forbidSkipped: boolean;
@@ -49,6 +55,10 @@ process.chdir(root);
 
 if (flags.cluster && !process.env["KUBECONFIG"] && !process.env["KUBEBUILDER_ASSETS"])
   command.error("--cluster needs KUBECONFIG (a running cluster) or KUBEBUILDER_ASSETS (a folder with kube-apiserver)");
+if (flags.parity && !process.env["KUBECONFIG"] && !process.env["KUBEBUILDER_ASSETS"])
+  command.error(
+    "--parity needs a real API server of Kubernetes 1.36 without controllers: KUBECONFIG, or KUBEBUILDER_ASSETS as `setup-envtest use 1.36 -p path` prints it",
+  );
 
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort(signal));
@@ -60,19 +70,22 @@ const results = await runAll(files, mayUseCluster() ? 1 : flags.jobs);
 process.exitCode = summarise(results);
 
 function mayUseCluster(): boolean {
-  return flags.cluster || flags.faults;
+  return flags.cluster || flags.faults || flags.parity;
 }
 
 function testFiles(paths: readonly string[]): string[] {
   if (flags.faults)
     return paths.length > 0 ? paths.flatMap((name) => filesIn(`test/faults/${name}.test.ts`)) : filesIn("test/faults");
+  if (flags.parity) return filesIn(["test/parity", ...paths].join("/"));
   if (flags.cluster) {
     const suites = paths.map((path) => (path.startsWith("test/") ? path : join("test/integration", path)));
     return (suites.length > 0 ? suites : ["test/integration"]).flatMap(filesIn);
   }
   if (paths.length > 0) return paths.flatMap(filesIn);
   return filesIn("test")
-    .filter((file) => !file.startsWith("test/e2e/") && !file.startsWith("test/faults/"))
+    .filter(
+      (file) => !file.startsWith("test/e2e/") && !file.startsWith("test/faults/") && !file.startsWith("test/parity/"),
+    )
     .toSorted((a, b) => duration(b) - duration(a));
 }
 

@@ -56,7 +56,7 @@ function details(subject: Subject, more: JsonObject = {}): JsonObject {
   return {
     ...(subject.name && { name: subject.name }),
     ...(subject.group && { group: subject.group }),
-    kind: subject.kind,
+    ...(subject.kind && { kind: subject.kind }),
     ...more,
   };
 }
@@ -73,11 +73,12 @@ export function noSuchResource(): ApiError {
   return new ApiError(404, "NotFound", "the server could not find the requested resource", {});
 }
 
-export function alreadyExists(subject: Subject): ApiError {
+export function alreadyExists(subject: Subject, isBeingDeleted = false): ApiError {
+  const why = isBeingDeleted ? "object is being deleted: " : "";
   return new ApiError(
     409,
     "AlreadyExists",
-    `${qualified(subject)} "${subject.name ?? ""}" already exists`,
+    `${why}${qualified(subject)} "${subject.name ?? ""}" already exists`,
     details(subject),
   );
 }
@@ -100,6 +101,11 @@ export function badRequest(message: string): ApiError {
 
 export function methodNotAllowed(): ApiError {
   return new ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {});
+}
+
+export function notAcceptable(): ApiError {
+  const message = "406: Not Acceptable\n\nAvailable representations: application/json";
+  return new ApiError(406, "NotAcceptable", message, {});
 }
 
 export function unsupportedMediaType(accepted: readonly string[]): ApiError {

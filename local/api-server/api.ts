@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ApiError, badRequest, methodNotAllowed, noSuchResource, notFound } from "./api-error.ts";
+import { ApiError, methodNotAllowed, noSuchResource, notAcceptable, notFound } from "./api-error.ts";
 import type { Cluster, WriteOptions } from "./cluster.ts";
 import { decodeBody, mediaType, readBody } from "./http/body.ts";
+import { acceptsJson } from "./http/accept.ts";
 import { sendJson, sendText } from "./http/responses.ts";
 import { listAt, objectAt, stringAt, type JsonObject, type KubeObject } from "./objects.ts";
 import { partialMetadata, table, type IncludeObject } from "./tables/table.ts";
@@ -9,6 +10,7 @@ import { groupVersion, type Resource } from "./resources/resource.ts";
 import { answerReview } from "./requests/access-review.ts";
 import { decodeObject } from "./requests/decode.ts";
 import { deletedStatus, deleteObject, deleteOptions } from "./requests/delete.ts";
+import { checkListOptions } from "./requests/list-options.ts";
 import { listObject, listPage } from "./requests/list.ts";
 import { patchObject } from "./requests/patch.ts";
 import { streamPodLogs } from "./requests/pod-logs.ts";
@@ -17,6 +19,7 @@ import { bindPod, evictPod } from "./requests/pods.ts";
 import type { Target } from "./requests/request-info.ts";
 import { readScale, writeScale } from "./requests/scale.ts";
 import { streamWatch } from "./requests/watch.ts";
+import { writeOptions } from "./requests/write-options.ts";
 import { createObject, requireResourceVersion, subjectOf, updateObject, type WriteTarget } from "./requests/write.ts";
 import { reviewGroup } from "./discovery/discovery.ts";
 
@@ -34,10 +37,11 @@ export async function serveResource(call: Call): Promise<void> {
   const { cluster, target } = call;
   if (target.group === reviewGroup && call.request.method === "POST") return serveReview(call);
   const resource = cluster.registry.find(target.group, target.version, target.plural);
-  if (cluster.registry.inGroupVersion(target.group, target.version).length === 0) {
+  if (resource === undefined && !cluster.registry.all().some(({ group }) => group === target.group)) {
     return sendText(call.response, 404, "404 page not found\n");
   }
   if (resource === undefined || (target.namespace !== undefined && !resource.namespaced)) throw noSuchResource();
+  if (!acceptsJson(call.request.headers.accept)) throw notAcceptable();
   if (target.name === undefined) return serveCollection(call, resource);
   if (resource.namespaced && target.namespace === undefined) throw noSuchResource();
   const named = { resource, namespace: target.namespace, name: target.name };
@@ -62,14 +66,16 @@ async function serveCollection(call: Call, resource: Resource): Promise<void> {
   switch (request.method ?? "GET") {
     case "GET":
     case "HEAD": {
-      if (query.get("watch") === "true" || query.get("watch") === "1") return watch(call, resource, undefined);
+      const isWatch = query.get("watch") === "true" || query.get("watch") === "1";
+      checkListOptions(query, isWatch);
+      if (isWatch) return watch(call, resource);
       const page = listPage(cluster, resource, namespace, query);
       const answer = representList(call, resource, page.items, page.metadata) ?? listObject(resource, page);
       return sendJson(response, 200, answer);
     }
     case "POST": {
       if (resource.namespaced && namespace === undefined) throw noSuchResource();
-      const options = writeOptions(call);
+      const options = optionsOf(call);
       const object = decodeObject(resource, await body(call), options);
       return answerObject(
         call,
@@ -80,13 +86,12 @@ async function serveCollection(call: Call, resource: Resource): Promise<void> {
       );
     }
     case "DELETE": {
+      if (!resource.deletesCollections) throw methodNotAllowed();
       const options = deleteOptions(await body(call), query);
-      const { items } = listPage(cluster, resource, namespace, query);
-      const deleted = items.map(
-        (item) => deleteObject(cluster, resource, item.metadata.namespace, item.metadata.name, options).object,
-      );
-      const metadata = { resourceVersion: String(cluster.storage.resourceVersion) };
-      return sendJson(response, 200, listObject(resource, { items: deleted, metadata }));
+      const page = listPage(cluster, resource, namespace, query);
+      for (const { metadata } of page.items)
+        deleteObject(cluster, resource, metadata.namespace, metadata.name, options);
+      return sendJson(response, 200, listObject(resource, page));
     }
     default:
       throw methodNotAllowed();
@@ -99,10 +104,9 @@ async function serveObject(call: Call, target: WriteTarget): Promise<void> {
   switch (request.method ?? "GET") {
     case "GET":
     case "HEAD":
-      if (query.get("watch") === "true") return watch(call, resource, name);
       return answerObject(call, resource, 200, existing(cluster, target), undefined);
     case "PUT": {
-      const options = writeOptions(call);
+      const options = optionsOf(call);
       const object = decodeObject(resource, await body(call), options);
       if (resource.createOnUpdate && !cluster.storage.get(resource.storageKey, namespace, name)) {
         return answerObject(
@@ -133,7 +137,11 @@ async function serveObject(call: Call, target: WriteTarget): Promise<void> {
         name,
         deleteOptions(await body(call), query),
       );
-      return sendJson(response, 200, removed && resource.plural !== "pods" ? deletedStatus(resource, object) : object);
+      return sendJson(
+        response,
+        200,
+        removed && !resource.answersDeletionsWithObject ? deletedStatus(resource, object) : object,
+      );
     }
     default:
       throw methodNotAllowed();
@@ -147,7 +155,7 @@ async function serveStatus(call: Call, target: WriteTarget): Promise<void> {
     case "GET":
       return answerObject(call, resource, 200, existing(cluster, target), undefined);
     case "PUT": {
-      const options = writeOptions(call);
+      const options = optionsOf(call);
       const object = decodeObject(resource, await body(call), options);
       requireResourceVersion(resource, name, object);
       return answerObject(
@@ -166,7 +174,7 @@ async function serveStatus(call: Call, target: WriteTarget): Promise<void> {
 }
 
 async function patch(call: Call, target: WriteTarget): Promise<void> {
-  const options = writeOptions(call);
+  const options = optionsOf(call);
   const { object, created } = patchObject(
     call.cluster,
     target,
@@ -185,16 +193,12 @@ async function serveScale(call: Call, target: WriteTarget): Promise<void> {
     case "GET":
       return sendJson(response, 200, readScale(cluster, target, paths));
     case "PUT":
-      return sendJson(
-        response,
-        200,
-        writeScale(cluster, target, paths, await body(call), undefined, writeOptions(call)),
-      );
+      return sendJson(response, 200, writeScale(cluster, target, paths, await body(call), undefined, optionsOf(call)));
     case "PATCH":
       return sendJson(
         response,
         200,
-        writeScale(cluster, target, paths, await patchBody(call), mediaType(request), writeOptions(call)),
+        writeScale(cluster, target, paths, await patchBody(call), mediaType(request), optionsOf(call)),
       );
     default:
       throw methodNotAllowed();
@@ -204,7 +208,7 @@ async function serveScale(call: Call, target: WriteTarget): Promise<void> {
 /** `PUT namespaces/x/finalize` replaces spec.finalizers: the last step of a namespace's deletion. */
 async function serveFinalize(call: Call, target: WriteTarget): Promise<void> {
   if (target.resource.plural !== "namespaces" || call.request.method !== "PUT") throw methodNotAllowed();
-  const options = writeOptions(call);
+  const options = optionsOf(call);
   const finalizers = listAt(objectAt(decodeObject(target.resource, await body(call), options), "spec"), "finalizers");
   const object = updateObject(
     call.cluster,
@@ -228,7 +232,7 @@ async function servePodSubresource(
   const refusal = refusePodStream(existing(cluster, target), subresource);
   if (refusal) throw refusal;
   if (subresource === "binding" && request.method === "POST") {
-    bindPod(cluster, target, stringAt(objectAt(await body(call), "target"), "name") ?? "", writeOptions(call));
+    bindPod(cluster, target, stringAt(objectAt(await body(call), "target"), "name") ?? "", optionsOf(call));
     return sendJson(response, 201, { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 });
   }
   if (subresource === "eviction" && request.method === "POST") {
@@ -242,11 +246,11 @@ async function serveReview(call: Call): Promise<void> {
   return sendJson(call.response, 201, answerReview(call.target.plural, await body(call)));
 }
 
-function watch(call: Call, resource: Resource, name: string | undefined): void {
+function watch(call: Call, resource: Resource): void {
   const represent = (object: KubeObject, first: boolean): JsonObject =>
     representList(call, resource, [object], { resourceVersion: object.metadata.resourceVersion }, first) ?? object;
   const { namespace } = call.target;
-  streamWatch(call.cluster, { resource, namespace, name, query: call.query, represent }, call.response);
+  streamWatch(call.cluster, { resource, namespace, query: call.query, represent }, call.response);
 }
 
 function existing(cluster: Cluster, { resource, namespace, name }: WriteTarget): KubeObject {
@@ -280,20 +284,9 @@ async function patchBody(call: Call): Promise<unknown> {
   return decode(call, type);
 }
 
-function writeOptions({ query, request }: Call): WriteOptions {
-  const validation = query.get("fieldValidation") ?? "Warn";
-  if (validation !== "Ignore" && validation !== "Warn" && validation !== "Strict") {
-    throw badRequest(`invalid fieldValidation "${validation}": supported values: "Ignore", "Strict", "Warn"`);
-  }
+function optionsOf({ query, request }: Call): WriteOptions {
   const isApply = mediaType(request) === "application/apply-patch+yaml";
-  const agent = (request.headers["user-agent"] ?? "unknown").split("/")[0] ?? "unknown";
-  return {
-    fieldManager: query.get("fieldManager") ?? (isApply ? "" : agent),
-    fieldValidation: validation,
-    dryRun: query.getAll("dryRun").includes("All"),
-    force: query.get("force") === "true",
-    warnings: [],
-  };
+  return writeOptions(request.method ?? "", query, request.headers["user-agent"] ?? "unknown", isApply);
 }
 
 function answerObject(

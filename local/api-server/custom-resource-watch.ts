@@ -43,7 +43,7 @@ function deleteObjects(cluster: Cluster, crd: KubeObject): void {
     gracePeriodSeconds: undefined,
     uid: undefined,
     resourceVersion: undefined,
-    propagation: "Background",
+    propagation: undefined,
     dryRun: false,
   } as const;
   for (const { metadata } of cluster.storage.list(key))

@@ -24,3 +24,38 @@ export function parseQuantity(text: string): number | undefined {
   const [, digits = "", exponent, suffix = ""] = match;
   return exponent === undefined ? Number(digits) * (multipliers[suffix] ?? 1) : Number(digits + exponent);
 }
+
+const decimalSuffixes = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+const binarySuffixes = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+
+/**
+ * A quantity as the real server writes it back: a whole number with the largest suffix of the kind that was given
+ * (`1.5Gi` is `1536Mi`, `0.5` is `500m`, `1000m` is `1`). What is no quantity stays as it is.
+ */
+export function canonicalQuantity(text: string): string {
+  const match = /^([+-]?)(\d*)\.?(\d*)(n|u|m|k|M|G|T|P|E|[KMGTPE]i|[eE][+-]?\d+)?$/.exec(text);
+  if (match === null || parseQuantity(text) === undefined) return text;
+  const [, sign, whole = "", fraction = "", suffix = ""] = match;
+  const digits = BigInt(`${whole}${fraction}` || "0");
+  const negative = sign === "-" ? "-" : "";
+  if (digits === 0n) return "0";
+  if (suffix.endsWith("i")) {
+    const bytes = (digits * 1024n ** BigInt(binarySuffixes.indexOf(suffix))) / 10n ** BigInt(fraction.length);
+    if (bytes >= 1024n) return negative + withSuffix(bytes, 1024n, binarySuffixes);
+    return negative + withSuffix(bytes * 10n ** 9n, 1000n, decimalSuffixes);
+  }
+  const exponent = /^[eE]/.test(suffix) ? Number(suffix.slice(1)) : (decimalSuffixes.indexOf(suffix) - 3) * 3;
+  const shift = exponent + 9 - fraction.length;
+  // What is finer than a billionth is rounded up.
+  const nanos = shift >= 0 ? digits * 10n ** BigInt(shift) : (digits - 1n) / 10n ** BigInt(-shift) + 1n;
+  if (!/^[eE]/.test(suffix)) return negative + withSuffix(nanos, 1000n, decimalSuffixes);
+  const scientific = decimalSuffixes.map((_, index) => (index === 3 ? "" : `e${(index - 3) * 3}`));
+  return negative + withSuffix(nanos, 1000n, scientific);
+}
+
+/** `value` counts units of the first suffix. */
+function withSuffix(value: bigint, base: bigint, suffixes: readonly string[]): string {
+  let [rest, index] = [value, 0];
+  while (rest % base === 0n && index < suffixes.length - 1) [rest, index] = [rest / base, index + 1];
+  return `${rest}${suffixes[index]}`;
+}

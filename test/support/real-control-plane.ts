@@ -17,9 +17,10 @@ export interface ControlPlane {
 
 /**
  * etcd and kube-apiserver from a folder of binaries (KUBEBUILDER_ASSETS), as envtest starts them; and, where the folder
- * has them, the controller manager and the scheduler, so that Deployments make pods. Loopback only, no data kept.
+ * has them and the caller wants them, the controller manager and the scheduler, so that Deployments make pods. Loopback
+ * only, no data kept.
  */
-export async function startControlPlane(assets: string): Promise<ControlPlane> {
+export async function startControlPlane(assets: string, { controllers = true } = {}): Promise<ControlPlane> {
   const folder = await mkdtemp(join(tmpdir(), "control-plane-"));
   const processes: ChildProcess[] = [];
   const run = (name: string, ...args: string[]): void => {
@@ -82,13 +83,15 @@ export async function startControlPlane(assets: string): Promise<ControlPlane> {
       "10.96.0.0/16",
       "--endpoint-reconciler-type",
       "none",
+      // Without controllers nobody makes the service accounts that it would demand.
+      ...(controllers ? [] : ["--disable-admission-plugins", "ServiceAccount"]),
     );
     await answers(`https://127.0.0.1:${api}/readyz`, token, folder);
     for (const [name, port] of [
       ["kube-controller-manager", manager],
       ["kube-scheduler", scheduler],
     ] as const)
-      if (existsSync(join(assets, name)))
+      if (controllers && existsSync(join(assets, name)))
         run(
           name,
           "--kubeconfig",

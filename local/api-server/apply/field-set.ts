@@ -93,7 +93,8 @@ export function paths(set: FieldSet, prefix = ""): string[] {
   return found;
 }
 
-function readable(element: string): string {
+/** A path element in that notation. */
+export function readable(element: string): string {
   const text = element.slice(2);
   if (element.startsWith("f:")) return `.${text}`;
   if (element.startsWith("v:")) return `[=${text}]`;

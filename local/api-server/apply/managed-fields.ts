@@ -63,11 +63,16 @@ export function isManager(entry: Managed, manager: Manager): boolean {
 }
 
 export function managedFieldsOf(object: KubeObject | undefined): Managed[] {
-  return (object?.metadata.managedFields ?? []).map((entry) => ({
+  return managedFieldsIn(object?.metadata.managedFields ?? []);
+}
+
+/** The managers of `metadata.managedFields`, as a client may have written it. */
+export function managedFieldsIn(entries: readonly Partial<ManagedFieldsEntry>[]): Managed[] {
+  return entries.map((entry) => ({
     manager: {
-      name: entry.manager,
-      operation: entry.operation,
-      apiVersion: entry.apiVersion,
+      name: entry.manager ?? "",
+      operation: entry.operation ?? "Update",
+      apiVersion: entry.apiVersion ?? "",
       subresource: entry.subresource,
     },
     fields: fromFieldsV1(entry.fieldsV1),
@@ -94,8 +99,8 @@ export function afterUpdate(
     taken,
     changed.removed,
   );
-  const own = recursiveDifference(union(previous?.fields ?? emptySet, taken), changed.removed);
-  return settle(others, previous, { manager, fields: own, time: timestamp(now) });
+  const fields = recursiveDifference(union(previous?.fields ?? emptySet, taken), changed.removed);
+  return withEntry(others, { manager, fields, time: isEmpty(taken) ? previous?.time : timestamp(now) });
 }
 
 /** What is left to `managed` when another writer took `taken` and `removed` is gone. */
@@ -106,10 +111,9 @@ export function loseFields(managed: readonly Managed[], taken: FieldSet, removed
   });
 }
 
-/** The list with the writer's new entry; an unchanged set keeps its time, an empty one is left out. */
-export function settle(others: readonly Managed[], previous: Managed | undefined, own: Managed): Managed[] {
-  const unchanged = previous !== undefined && sameSet(previous.fields, own.fields);
-  return [...others, unchanged ? previous : own].filter((entry) => !isEmpty(entry.fields));
+/** The list with the writer's new entry; one that owns nothing is left out. */
+export function withEntry(others: readonly Managed[], own: Managed): Managed[] {
+  return [...others, own].filter((entry) => !isEmpty(entry.fields));
 }
 
 /** Appliers first, then by time, then by name, as the real server orders them. */

@@ -1,14 +1,15 @@
 import { ApiError } from "../api-error.ts";
 import { timestamp, type JsonObject, type KubeObject } from "../objects.ts";
 import type { Schema } from "../schema/schema.ts";
-import { intersection, paths, union } from "./field-set.ts";
+import { difference, emptySet, intersection, paths, union } from "./field-set.ts";
+import { kubectl, unchangedSinceClientSideApply } from "./last-applied.ts";
 import {
   isManager,
   loseFields,
   managedFieldsOf,
   ownable,
   ownedByAny,
-  settle,
+  withEntry,
   type Managed,
   type Manager,
 } from "./managed-fields.ts";
@@ -34,7 +35,7 @@ interface ApplyOptions {
  */
 export function serverSideApply(live: KubeObject | undefined, config: JsonObject, options: ApplyOptions): Applied {
   const { schema, manager, force, ignored, now } = options;
-  const managed = managedFieldsOf(live);
+  const managed = live ? trackedManagers(live, options) : [];
   const previous = managed.find((entry) => isManager(entry, manager));
   const others = managed.filter((entry) => entry !== previous);
 
@@ -42,12 +43,24 @@ export function serverSideApply(live: KubeObject | undefined, config: JsonObject
   const merged = merge(live, config, schema);
   const changed = compare(live ?? {}, merged, schema);
   const overwritten = union(changed.modified, changed.added);
-  if (!force) refuseConflicts(others, (entry) => intersection(entry.fields, overwritten));
+  if (!force) {
+    const allowed = live && manager.name === kubectl ? unchangedSinceClientSideApply(live, schema) : emptySet;
+    refuseConflicts(others, (entry) => difference(intersection(entry.fields, overwritten), allowed));
+  }
 
   const remaining = loseFields(others, overwritten, changed.removed);
   const kept = union(ownedByAny(remaining), fields);
   const object = (previous ? prune(merged, schema, previous.fields, kept) : merged) as JsonObject;
-  return { object, managed: settle(remaining, previous, { manager, fields, time: timestamp(now) }) };
+  return { object, managed: withEntry(remaining, { manager, fields, time: timestamp(now) }) };
+}
+
+/** Who manages what of an object; all of one that nobody is known to manage belongs to who wrote it before. */
+function trackedManagers(live: KubeObject, { schema, manager, now }: ApplyOptions): Managed[] {
+  const managed = managedFieldsOf(live);
+  if (managed.length > 0) return managed;
+  const before: Manager = { ...manager, name: "before-first-apply", operation: "Update", subresource: undefined };
+  const fields = ownable(compare({}, live, schema).added, []);
+  return withEntry([], { manager: before, fields, time: timestamp(now) });
 }
 
 function refuseConflicts(others: readonly Managed[], conflicting: (entry: Managed) => Managed["fields"]): void {

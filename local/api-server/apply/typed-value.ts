@@ -6,7 +6,7 @@ import { emptySet, fieldSet, isEmpty, leaf, type FieldSet } from "./field-set.ts
 type Parts = Map<string, { value: unknown; schema: Schema | undefined }>;
 
 /** The path element of an item of a `map` or `set` list. */
-function itemElement(item: unknown, schema: Schema): string {
+export function itemElement(item: unknown, schema: Schema): string {
   if (schema["x-kubernetes-list-type"] === "set") return `v:${JSON.stringify(item)}`;
   const keys: JsonObject = {};
   for (const key of [...(schema["x-kubernetes-list-map-keys"] ?? [])].sort()) {

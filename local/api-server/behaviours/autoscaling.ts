@@ -1,6 +1,7 @@
 import { invalidField, requiredField, type FieldError } from "../api-error.ts";
 import { isObject, listAt, numberAt, objectAt, stringAt, type JsonObject } from "../objects.ts";
 import type { Behaviour } from "../resources/resource.ts";
+import { countOrPercentErrors } from "./numbers.ts";
 import { setDefault } from "./pod-defaults.ts";
 
 const scaleUpPolicies = [
@@ -45,6 +46,8 @@ function autoscalerErrors(autoscaler: JsonObject): FieldError[] {
     errors.push(invalidField("spec.maxReplicas", maximum, "must be greater than or equal to `minReplicas`"));
   for (const field of ["kind", "name"])
     if (!stringAt(target, field)) errors.push(requiredField(`spec.scaleTargetRef.${field}`));
+  if (!stringAt(target, "apiVersion")?.includes("/"))
+    errors.push(invalidField("spec.scaleTargetRef.apiVersion", "", "apiVersion must specify API group"));
   listAt(spec, "metrics").forEach((metric, index) => {
     if (!stringAt(metric, "type"))
       errors.push(requiredField(`spec.metrics[${index}].type`, "must specify a metric source type"));
@@ -59,7 +62,8 @@ export const podDisruptionBudgetBehaviour: Behaviour = {
   validate(budget) {
     const spec = objectAt(budget, "spec");
     const both = spec["minAvailable"] !== undefined && spec["maxUnavailable"] !== undefined;
-    if (!both) return [];
+    const wrong = ["minAvailable", "maxUnavailable"].flatMap((field) => countOrPercentErrors(spec, field, "spec"));
+    if (!both) return wrong;
     const shown = {
       MinAvailable: spec["minAvailable"],
       Selector: spec["selector"] ?? null,

@@ -1,4 +1,11 @@
-import { forbiddenField, invalidField, requiredField, unsupportedValue, type FieldError } from "../api-error.ts";
+import {
+  duplicateField,
+  forbiddenField,
+  invalidField,
+  requiredField,
+  unsupportedValue,
+  type FieldError,
+} from "../api-error.ts";
 import {
   copyJson,
   isObject,
@@ -6,13 +13,12 @@ import {
   objectsAt,
   sameJson,
   stringAt,
-  textOf,
   type JsonObject,
   type KubeObject,
 } from "../objects.ts";
-import { parseQuantity } from "../quantity.ts";
 import type { Behaviour } from "../resources/resource.ts";
 import { labelNameErrors } from "../validation/names.ts";
+import { containerErrors } from "./containers.ts";
 import { defaultPodSpec, setDefault } from "./pod-defaults.ts";
 
 export const podBehaviour: Behaviour = {
@@ -112,54 +118,28 @@ function podSpecErrors(spec: JsonObject, path: string): FieldError[] {
       errors.push(...containerErrors(container, volumes, at));
     });
   }
+  errors.push(...volumeErrors(objectsAt(spec, "volumes"), `${path}.volumes`));
   const policy = stringAt(spec, "restartPolicy") ?? "Always";
-  if (!["Always", "OnFailure", "Never"].includes(policy)) {
-    errors.push(unsupportedValue(`${path}.restartPolicy`, policy, ["Always", "OnFailure", "Never"]));
-  }
+  // A pod of a template is replaced when it ends; one that must not start again has no use there.
+  const policies = path === "spec" ? ["Always", "OnFailure", "Never"] : ["Always"];
+  if (!policies.includes(policy)) errors.push(unsupportedValue(`${path}.restartPolicy`, policy, policies));
   return errors;
 }
 
-function containerErrors(container: JsonObject, volumes: ReadonlySet<string | undefined>, at: string): FieldError[] {
-  const errors: FieldError[] = [];
-  objectsAt(container, "volumeMounts").forEach((mount, index) => {
-    const name = stringAt(mount, "name");
-    if (!volumes.has(name)) {
-      errors.push({
-        reason: "FieldValueNotFound",
-        field: `${at}.volumeMounts[${index}].name`,
-        message: `Not found: ${JSON.stringify(name)}`,
-      });
-    }
-    if (!stringAt(mount, "mountPath")) errors.push(requiredField(`${at}.volumeMounts[${index}].mountPath`));
+function volumeErrors(volumes: readonly JsonObject[], at: string): FieldError[] {
+  const names = new Set<string>();
+  return volumes.flatMap((volume, index) => {
+    const name = stringAt(volume, "name") ?? "";
+    const [, ...more] = Object.keys(volume).filter((field) => field !== "name");
+    const errors = more.map((source) =>
+      forbiddenField(`${at}[${index}].${source}`, "may not specify more than 1 volume type"),
+    );
+    if (name === "") errors.push(requiredField(`${at}[${index}].name`));
+    else errors.push(...labelNameErrors(`${at}[${index}].name`, name));
+    if (names.has(name)) errors.push(duplicateField(`${at}[${index}].name`, name));
+    names.add(name);
+    return errors;
   });
-  objectsAt(container, "ports").forEach((port, index) => {
-    const number = port["containerPort"];
-    const field = `${at}.ports[${index}].containerPort`;
-    if (typeof number !== "number" || number === 0) errors.push(requiredField(field));
-    else if (number < 1 || number > 65535)
-      errors.push(invalidField(field, number, "must be between 1 and 65535, inclusive"));
-  });
-  return [...errors, ...resourceErrors(objectAt(container, "resources"), `${at}.resources`)];
-}
-
-function resourceErrors(resources: JsonObject, at: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const limits = objectAt(resources, "limits");
-  for (const [name, request] of Object.entries(objectAt(resources, "requests"))) {
-    const limit = limits[name];
-    const wanted = parseQuantity(textOf(request));
-    const most = limit === undefined ? undefined : parseQuantity(textOf(limit));
-    if (wanted !== undefined && most !== undefined && wanted > most) {
-      errors.push(
-        invalidField(
-          `${at}.requests`,
-          String(request),
-          `must be less than or equal to ${name} limit of ${textOf(limit)}`,
-        ),
-      );
-    }
-  }
-  return errors;
 }
 
 /** The errors of a template, and of a selector that does not select it. */
@@ -168,7 +148,11 @@ export function templateErrors(object: JsonObject): FieldError[] {
   const selector = spec["selector"];
   const labels = objectAt(objectAt(objectAt(spec, "template"), "metadata"), "labels");
   const errors: FieldError[] = [];
-  const mismatch = invalidField("spec.template.metadata.labels", labels, "`selector` does not match template `labels`");
+  const mismatch = invalidField(
+    "spec.template.metadata.labels",
+    Object.keys(labels).length > 0 ? labels : null,
+    "`selector` does not match template `labels`",
+  );
   if (!isObject(selector)) errors.push(requiredField("spec.selector"), mismatch);
   else if (Object.keys(selector).length === 0) {
     errors.push(invalidField("spec.selector", {}, "empty selector is invalid for deployment"));

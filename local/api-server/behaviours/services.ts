@@ -1,4 +1,4 @@
-import { invalidField, requiredField, unsupportedValue, type FieldError } from "../api-error.ts";
+import { duplicateField, invalidField, requiredField, unsupportedValue, type FieldError } from "../api-error.ts";
 import {
   listAt,
   numberAt,
@@ -11,6 +11,7 @@ import {
 } from "../objects.ts";
 import type { Behaviour } from "../resources/resource.ts";
 import type { Storage } from "../storage/storage.ts";
+import { labelNameErrors } from "../validation/names.ts";
 import { setDefault } from "./pod-defaults.ts";
 
 const types = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
@@ -45,7 +46,7 @@ function defaultService(service: JsonObject): void {
     setDefault(spec, "sessionAffinityConfig", { clientIP: { timeoutSeconds: 10_800 } });
   for (const port of objectsAt(spec, "ports")) {
     setDefault(port, "protocol", "TCP");
-    setDefault(port, "targetPort", port["port"]);
+    if (!port["targetPort"]) port["targetPort"] = port["port"];
   }
   if (spec["type"] === "ExternalName") return;
   setDefault(spec, "internalTrafficPolicy", "Cluster");
@@ -125,6 +126,9 @@ function serviceErrors(storage: Storage, service: JsonObject, old: KubeObject | 
   const type = stringAt(spec, "type") ?? "";
   const ports = objectsAt(spec, "ports");
   const errors: FieldError[] = [];
+  const affinity = stringAt(spec, "sessionAffinity") ?? "None";
+  if (!["ClientIP", "None"].includes(affinity))
+    errors.push(unsupportedValue("spec.sessionAffinity", affinity, ["ClientIP", "None"]));
   if (!types.includes(type)) errors.push(unsupportedValue("spec.type", type, types));
   const isHeadless = spec["clusterIP"] === "None";
   if (ports.length === 0 && !isHeadless && type !== "ExternalName") errors.push(requiredField("spec.ports"));
@@ -153,7 +157,9 @@ function isTaken(storage: Storage, service: JsonObject, address: string): boolea
 function portErrors(port: JsonObject, at: string, mustBeNamed: boolean): FieldError[] {
   const number = numberAt(port, "port") ?? 0;
   const errors: FieldError[] = [];
-  if (mustBeNamed && !stringAt(port, "name")) errors.push(requiredField(`${at}.name`));
+  const name = stringAt(port, "name");
+  if (mustBeNamed && !name) errors.push(requiredField(`${at}.name`));
+  if (name) errors.push(...labelNameErrors(`${at}.name`, name));
   if (number < 1 || number > 65535)
     errors.push(invalidField(`${at}.port`, number, "must be between 1 and 65535, inclusive"));
   const target = port["targetPort"];
@@ -168,7 +174,11 @@ function portErrors(port: JsonObject, at: string, mustBeNamed: boolean): FieldEr
 
 function duplicatePorts(ports: readonly JsonObject[]): FieldError[] {
   const seen = new Set<string>();
+  const names = new Set<unknown>();
   return ports.flatMap((port, index): FieldError[] => {
+    const { name } = port;
+    if (name && names.has(name)) return [duplicateField(`spec.ports[${index}].name`, name)];
+    names.add(name);
     const identity = `${String(port["port"])}/${String(port["protocol"])}`;
     if (!seen.has(identity)) {
       seen.add(identity);

@@ -1,5 +1,7 @@
-import { copyJson, isObject, objectAt } from "../objects.ts";
+import { forbiddenField, invalidField, unsupportedValue, type FieldError } from "../api-error.ts";
+import { copyJson, isObject, numberAt, objectAt, type JsonObject } from "../objects.ts";
 import type { Behaviour } from "../resources/resource.ts";
+import { countOrPercentErrors, negativeErrors } from "./numbers.ts";
 import { defaultPodSpec, setDefault } from "./pod-defaults.ts";
 import { selectorErrors, templateErrors } from "./pods.ts";
 
@@ -23,8 +25,37 @@ export const deploymentBehaviour: Behaviour = {
   prepareForCreate(deployment) {
     deployment["status"] = {};
   },
-  validate: (deployment, old) => [...templateErrors(deployment), ...selectorErrors(deployment, old)],
+  validate: (deployment, old) => [
+    ...rolloutErrors(objectAt(deployment, "spec")),
+    ...templateErrors(deployment),
+    ...selectorErrors(deployment, old),
+  ],
 };
+
+function rolloutErrors(spec: JsonObject): FieldError[] {
+  const strategy = objectAt(spec, "strategy");
+  const rolling = objectAt(strategy, "rollingUpdate");
+  const [at, type] = ["spec.strategy.rollingUpdate", strategy["type"]];
+  const errors = negativeErrors(spec, ["replicas", "minReadySeconds", "revisionHistoryLimit"], "spec");
+  if (type === "Recreate" && isObject(strategy["rollingUpdate"]))
+    errors.push(forbiddenField(at, "may not be specified when strategy `type` is 'Recreate'"));
+  if (type !== "Recreate" && type !== "RollingUpdate") {
+    const shown = { Type: type, RollingUpdate: null };
+    errors.push(unsupportedValue("spec.strategy", shown, ["Recreate", "RollingUpdate"]));
+  }
+  errors.push(...countOrPercentErrors(rolling, "maxUnavailable", at));
+  errors.push(...countOrPercentErrors(rolling, "maxSurge", at, Infinity));
+  if (isNone(rolling["maxUnavailable"]) && isNone(rolling["maxSurge"]))
+    errors.push(invalidField(`${at}.maxUnavailable`, rolling["maxUnavailable"], "may not be 0 when `maxSurge` is 0"));
+  const [deadline, ready] = [numberAt(spec, "progressDeadlineSeconds"), numberAt(spec, "minReadySeconds") ?? 0];
+  if (deadline !== undefined && deadline <= ready)
+    errors.push(invalidField("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"));
+  return errors;
+}
+
+function isNone(value: unknown): boolean {
+  return value === 0 || value === "0%";
+}
 
 export const replicaSetBehaviour: Behaviour = {
   applyDefaults(replicaSet) {
@@ -39,7 +70,11 @@ export const replicaSetBehaviour: Behaviour = {
   prepareForCreate(replicaSet) {
     replicaSet["status"] = { replicas: 0 };
   },
-  validate: (replicaSet, old) => [...templateErrors(replicaSet), ...selectorErrors(replicaSet, old)],
+  validate: (replicaSet, old) => [
+    ...negativeErrors(objectAt(replicaSet, "spec"), ["replicas", "minReadySeconds"], "spec"),
+    ...templateErrors(replicaSet),
+    ...selectorErrors(replicaSet, old),
+  ],
 };
 
 function defaultTemplate(workload: Record<string, unknown>): void {

@@ -64,9 +64,7 @@ function apiResources(resource: Resource): JsonObject[] {
       kind,
       verbs: resource.isCustom
         ? customVerbs
-        : plural === "namespaces"
-          ? verbs.filter((verb) => verb !== "deletecollection")
-          : verbs,
+        : verbs.filter((verb) => verb !== "deletecollection" || resource.deletesCollections),
       ...(shortNames.length > 0 && { shortNames }),
       ...(categories.length > 0 && { categories }),
     },

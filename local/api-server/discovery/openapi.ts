@@ -116,7 +116,14 @@ class Definitions {
   }
 
   private inline(schema: Schema, name: string): JsonObject {
-    const { properties, items, additionalProperties, "x-kubernetes-proto": _, ...own } = schema;
+    const {
+      properties,
+      items,
+      additionalProperties,
+      "x-kubernetes-proto": _,
+      "x-kubernetes-go-struct": __,
+      ...own
+    } = schema;
     return {
       ...own,
       ...(properties && {

@@ -17,10 +17,23 @@ export function applyJsonPatch(target: JsonObject, operations: unknown): JsonObj
     );
   }
   try {
-    const patched: unknown = jsonPatch.applyPatch(copyJson(target), operations as Operation[], true).newDocument;
+    const patched = (operations as Operation[]).reduce<JsonObject>(applyOne, copyJson(target));
     if (isObject(patched)) return patched;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
   }
   throw new ApiError(422, "Invalid", "the server rejected our request due to an error in our request", {});
+}
+
+/** The real server's `replace` also sets a field that its object does not have yet. */
+function applyOne(document: JsonObject, operation: Operation): JsonObject {
+  const fresh = operation.op === "replace" && isMissingField(document, operation.path);
+  const one: Operation = fresh ? { ...operation, op: "add" } : operation;
+  return jsonPatch.applyOperation(document, one, true).newDocument;
+}
+
+function isMissingField(document: JsonObject, path: string): boolean {
+  const parent: unknown = jsonPatch.getValueByPointer(document, path.slice(0, path.lastIndexOf("/")));
+  const name = jsonPatch.unescapePathComponent(path.slice(path.lastIndexOf("/") + 1));
+  return isObject(parent) && !(name in parent);
 }

@@ -1,5 +1,5 @@
-import { badRequest } from "../api-error.ts";
-import { isObject, listAt, sameJson, type JsonObject } from "../objects.ts";
+import { ApiError } from "../api-error.ts";
+import { isObject, listAt, textOf, type JsonObject } from "../objects.ts";
 import { fieldSchema, type Schema } from "../schema/schema.ts";
 
 /** A strategic merge patch: like a merge patch, but lists with a merge key merge item by item, and `$` directives rule. */
@@ -7,6 +7,8 @@ export function strategicMergePatch(target: unknown, patch: JsonObject, schema: 
   const { $patch: directive, $retainKeys: _, ...fields } = patch;
   if (directive === "replace") return fields;
   if (directive === "delete") return {};
+  if (directive !== undefined && directive !== "merge")
+    throw new ApiError(500, "", `unknown patch type: ${textOf(directive)} in map: ${goText(patch)}`);
   const merged: JsonObject = isObject(target) ? { ...target } : {};
   const retained = listAt(patch, "$retainKeys");
   if (retained.length > 0) for (const name of Object.keys(merged)) if (!retained.includes(name)) delete merged[name];
@@ -39,7 +41,7 @@ function mergeList(current: unknown, patch: unknown[], schema: Schema | undefine
   const list = Array.isArray(current) ? (current as unknown[]) : [];
   if (!strategies.includes("merge") || !schema) return patch.filter((item) => !isDirective(item));
   const key = schema["x-kubernetes-patch-merge-key"];
-  if (key === undefined) return [...list, ...patch.filter((item) => !list.some((present) => sameJson(present, item)))];
+  if (key === undefined) return interleaved(patch, list, (item) => JSON.stringify(item));
   if (patch.some((item) => isObject(item) && item["$patch"] === "replace" && !(key in item))) {
     return patch.filter((item) => !isDirective(item));
   }
@@ -61,9 +63,17 @@ function isDirective(item: unknown): boolean {
 
 function keyText(item: unknown, key: string): string {
   if (!isObject(item) || item[key] === undefined) {
-    throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
+    throw new ApiError(500, "", `map: ${goText(item)} does not contain declared merge key: ${key}`);
   }
   return JSON.stringify(item[key]);
+}
+
+/** A JSON value as Go prints it: `map[image:nginx name:web]`. */
+function goText(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(goText).join(" ")}]`;
+  if (!isObject(value)) return textOf(value);
+  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `map[${fields.map(([name, field]) => `${name}:${goText(field)}`).join(" ")}]`;
 }
 
 /** `leading` in its own order; the items that only `present` has go before the ones that they stood before. */

@@ -1,6 +1,6 @@
-import { badRequest, type ApiError } from "../api-error.ts";
+import { badRequest, invalid, invalidField, type ApiError } from "../api-error.ts";
 import type { WriteOptions } from "../cluster.ts";
-import { isObject, type JsonObject } from "../objects.ts";
+import { isObject, textOf, type JsonObject } from "../objects.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
 import { pruneUnknownFields } from "../schema/unknown-fields.ts";
 import { typeMismatch } from "../schema/go-types.ts";
@@ -15,36 +15,46 @@ export function decodeObject(resource: Resource, body: unknown, options: WriteOp
   const apiVersion = groupVersion(resource);
   const given = { apiVersion: body["apiVersion"] ?? apiVersion, kind: body["kind"] ?? resource.kind };
   if (given.kind !== resource.kind || given.apiVersion !== apiVersion) throw wrongKind(resource, given);
-  return checkFields(resource, { ...body, ...given }, options);
+  return checkFields(resource, { ...body, ...given }, options, (why) => notHandled(resource, why));
 }
 
-/** The part of decoding that a patched object needs, too. */
-export function checkFields(resource: Resource, object: JsonObject, options: WriteOptions): JsonObject {
+/** Decodes an object that a patch made. */
+export function decodePatched(resource: Resource, object: JsonObject, options: WriteOptions): JsonObject {
+  const refusal = (why: string): ApiError =>
+    invalid({ group: "", kind: "" }, [invalidField("patch", JSON.stringify(object), why)]);
+  return checkFields(resource, object, options, refusal);
+}
+
+function checkFields(
+  resource: Resource,
+  object: JsonObject,
+  options: WriteOptions,
+  refusal: (why: string) => ApiError,
+): JsonObject {
   const { value, unknown } = pruneUnknownFields(object, resource.schema);
   const problems = unknown.map((field) => `unknown field "${field}"`);
   if (problems.length > 0 && options.fieldValidation === "Strict") {
-    throw notHandled(resource, `strict decoding error: ${problems.join(", ")}`);
+    throw refusal(`strict decoding error: ${problems.join(", ")}`);
   }
   if (options.fieldValidation === "Warn") options.warnings.push(...problems);
-  const mismatch = resource.isCustom ? undefined : typeMismatch(value, resource.schema, resource.kind);
-  if (mismatch !== undefined) throw notHandled(resource, mismatch);
+  const mismatch = resource.isCustom ? undefined : typeMismatch(value, resource.schema);
+  if (mismatch !== undefined) throw refusal(mismatch);
   return isObject(value["metadata"]) ? value : { ...value, metadata: {} };
 }
 
-function notHandled(resource: Resource, why: string): ApiError {
-  return badRequest(
-    `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${why}`,
-  );
+function notHandled(resource: Resource, why: string, kind = resource.kind, version = resource.version): ApiError {
+  return badRequest(`${kind} in version "${version}" cannot be handled as a ${resource.kind}: ${why}`);
 }
 
 function wrongKind(resource: Resource, given: { apiVersion: unknown; kind: unknown }): ApiError {
-  if (resource.isCustom || given.kind === resource.kind) {
+  const [apiVersion, kind] = [textOf(given.apiVersion), textOf(given.kind)];
+  if (resource.isCustom || kind === resource.kind) {
     return badRequest(
-      `the API version in the data (${String(given.apiVersion)}) does not match the expected API version (${groupVersion(resource)})`,
+      `the API version in the data (${apiVersion}) does not match the expected API version (${groupVersion(resource)})`,
     );
   }
-  const version = String(given.apiVersion).split("/").at(-1) ?? "";
-  return badRequest(
-    `${String(given.kind)} in version "${version}" cannot be handled as a ${resource.kind}: the kind in the data does not match the resource`,
-  );
+  const version = apiVersion.split("/").at(-1) ?? "";
+  const goPackage = resource.group.split(".")[0] || "core";
+  const why = `converting (${version}.${kind}) to (${goPackage}.${resource.kind}): unknown conversion`;
+  return notHandled(resource, why, kind, version);
 }

@@ -1,10 +1,11 @@
-import { badRequest, notFound, conflict, type Subject } from "../api-error.ts";
+import { conflict, invalid, invalidField, notFound, unsupportedValue, type Subject } from "../api-error.ts";
 import type { Cluster } from "../cluster.ts";
 import {
   isObject,
   listAt,
   numberAt,
   objectAt,
+  sameJson,
   stringAt,
   timestamp,
   type JsonObject,
@@ -12,6 +13,7 @@ import {
 } from "../objects.ts";
 import type { Resource } from "../resources/resource.ts";
 import { isFinished } from "./finalization.ts";
+import { dryRunErrors } from "./write-options.ts";
 import { subjectOf } from "./write.ts";
 
 /** What a client asks of a deletion, from the body (DeleteOptions) or the query. */
@@ -19,27 +21,37 @@ export interface DeleteOptions {
   gracePeriodSeconds: number | undefined;
   uid: string | undefined;
   resourceVersion: string | undefined;
-  propagation: "Background" | "Foreground" | "Orphan";
+  /** Undefined leaves it to a policy that was asked for before, or else to the background. */
+  propagation: Propagation | undefined;
   dryRun: boolean;
 }
+
+type Propagation = "Background" | "Foreground" | "Orphan";
+const propagations = ["Foreground", "Background", "Orphan"] as const;
 
 export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOptions {
   const options = isObject(body) ? body : {};
   const preconditions = objectAt(options, "preconditions");
   const queryGrace = query.get("gracePeriodSeconds");
   const orphan = options["orphanDependents"] === true || query.get("orphanDependents") === "true";
-  const propagation =
-    stringAt(options, "propagationPolicy") ?? query.get("propagationPolicy") ?? (orphan ? "Orphan" : "Background");
-  if (propagation !== "Background" && propagation !== "Foreground" && propagation !== "Orphan") {
-    throw badRequest(`DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "${propagation}"`);
-  }
+  const given = stringAt(options, "propagationPolicy") ?? query.get("propagationPolicy") ?? undefined;
+  const propagation = propagations.find((policy) => policy === given);
+  const stages = [...listAt(options, "dryRun"), ...query.getAll("dryRun")];
+  const errors = dryRunErrors(stages);
+  if (given !== undefined && orphan)
+    errors.push(
+      invalidField("propagationPolicy", given, "orphanDependents and deletionPropagation cannot be both set"),
+    );
+  else if (given !== undefined && propagation === undefined)
+    errors.push(unsupportedValue("propagationPolicy", given, [...propagations, "nil"]));
+  if (errors.length > 0) throw invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, errors);
   return {
     gracePeriodSeconds:
       numberAt(options, "gracePeriodSeconds") ?? (queryGrace === null ? undefined : Number(queryGrace)),
     uid: stringAt(preconditions, "uid"),
     resourceVersion: stringAt(preconditions, "resourceVersion"),
-    propagation,
-    dryRun: listAt(options, "dryRun").includes("All") || query.get("dryRun") === "All",
+    propagation: propagation ?? (orphan ? "Orphan" : undefined),
+    dryRun: stages.length > 0,
   };
 }
 
@@ -67,10 +79,10 @@ export function deleteObject(
   const marked = markedForDeletion(resource, live, options, cluster.clock.now());
   const removed = isFinished(marked);
   if (options.dryRun || marked === live) return { object: marked, removed };
-  const object = removed
-    ? cluster.storage.remove(resource.storageKey, marked)
-    : cluster.storage.put(resource.storageKey, marked);
-  return { object, removed };
+  if (!removed) return { object: cluster.storage.put(resource.storageKey, marked), removed };
+  const { metadata } = cluster.storage.remove(resource.storageKey, marked);
+  const last = isPods(resource) ? marked : live; // only pods show how they were deleted
+  return { object: { ...last, metadata: { ...last.metadata, resourceVersion: metadata.resourceVersion } }, removed };
 }
 
 function checkPreconditions(subject: Subject, live: KubeObject, { uid, resourceVersion }: DeleteOptions): void {
@@ -93,13 +105,9 @@ function markedForDeletion(resource: Resource, live: KubeObject, options: Delete
   const grace = gracePeriod(resource, live, options);
   const isNamespace = resource.plural === "namespaces" && resource.group === "";
   const deleting = live.metadata.deletionTimestamp !== undefined;
-  const wanted = propagationFinalizers[options.propagation];
-  const own = (live.metadata.finalizers ?? []).filter(
-    (finalizer) => finalizer !== "foregroundDeletion" && finalizer !== "orphan",
-  );
-  const kept = [...new Set([...own, ...(resource.behaviour.deletionFinalizers ?? [])])];
-  const finalizers = deleting ? (live.metadata.finalizers ?? []) : [...kept, ...(wanted ? [wanted] : [])];
-  if (deleting && grace >= (live.metadata.deletionGracePeriodSeconds ?? 0)) return live;
+  const finalizers = finalizersOnDeletion(resource, live, options);
+  const unchanged = sameJson(finalizers, live.metadata.finalizers ?? []);
+  if (deleting && unchanged && grace >= (live.metadata.deletionGracePeriodSeconds ?? 0)) return live;
   const { finalizers: _, ...metadata } = live.metadata;
   const object: KubeObject = {
     ...live,
@@ -114,9 +122,23 @@ function markedForDeletion(resource: Resource, live: KubeObject, options: Delete
   return isNamespace ? terminating(object) : object;
 }
 
+/** A policy of now replaces one of before; a finalizer of the server's own comes with the first deletion only. */
+function finalizersOnDeletion(resource: Resource, live: KubeObject, { propagation }: DeleteOptions): string[] {
+  const present = live.metadata.finalizers ?? [];
+  const own = present.filter((finalizer) => finalizer !== "foregroundDeletion" && finalizer !== "orphan");
+  const kept = propagation === undefined ? present : own;
+  const added = live.metadata.deletionTimestamp === undefined ? (resource.behaviour.deletionFinalizers ?? []) : [];
+  const wanted = propagation && propagationFinalizers[propagation];
+  return [...new Set([...kept, ...added, ...(wanted ? [wanted] : [])])];
+}
+
+function isPods({ group, plural }: Resource): boolean {
+  return group === "" && plural === "pods";
+}
+
 /** Only pods that a kubelet runs are given time: it deletes them for good when their containers ended. */
 function gracePeriod(resource: Resource, live: KubeObject, options: DeleteOptions): number {
-  if (resource.plural !== "pods" || resource.group !== "") return 0;
+  if (!isPods(resource)) return 0;
   const phase = stringAt(objectAt(live, "status"), "phase");
   const isRunning =
     stringAt(objectAt(live, "spec"), "nodeName") !== undefined && phase !== "Succeeded" && phase !== "Failed";

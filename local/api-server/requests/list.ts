@@ -16,7 +16,7 @@ export function listPage(
   namespace: string | undefined,
   query: URLSearchParams,
 ): Page {
-  const matches = selection(resource, query, undefined);
+  const matches = selection(resource, query);
   const all = cluster.storage.list(resource.storageKey, namespace).filter(matches);
   const limit = Number(query.get("limit") ?? 0);
   const start = query.get("continue");
@@ -55,7 +55,8 @@ function afterToken(all: readonly KubeObject[], token: string): number {
   try {
     start = (JSON.parse(Buffer.from(token, "base64url").toString()) as { start?: unknown }).start;
   } catch (error) {
-    if (error instanceof SyntaxError) throw badRequest("continue key is not valid: it was not made by this server");
+    if (error instanceof SyntaxError)
+      throw badRequest("invalid continue token: continue key is not valid: it was not made by this server");
     throw error;
   }
   if (typeof start !== "string") throw expired("The provided continue parameter is too old");

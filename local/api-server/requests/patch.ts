@@ -1,10 +1,13 @@
-import { serverSideApply } from "../apply/server-side-apply.ts";
+import { kubectl, withLastApplied } from "../apply/last-applied.ts";
+import { serverSideApply, type Applied } from "../apply/server-side-apply.ts";
+import { typedErrors } from "../apply/typed-errors.ts";
 import {
   ApiError,
   badRequest,
-  notFound,
-  requiredField,
+  conflict,
   invalid,
+  invalidField,
+  notFound,
   staleObject,
   unsupportedMediaType,
 } from "../api-error.ts";
@@ -14,8 +17,7 @@ import { applyJsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMergePatch } from "../patch/strategic-merge-patch.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
-import { pruneUnknownFields } from "../schema/unknown-fields.ts";
-import { checkFields } from "./decode.ts";
+import { decodePatched } from "./decode.ts";
 import { createObject, ignoredFields, managerOf, subjectOf, updateObject, type WriteTarget } from "./write.ts";
 
 const jsonPatchType = "application/json-patch+json";
@@ -37,18 +39,25 @@ export function patchObject(
   options: WriteOptions,
 ): Written {
   if (patchType === applyPatchType) return applyConfiguration(cluster, target, body, options);
-  if (options.force)
-    throw badRequest(
-      `PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch`,
-    );
   const change = patcher(target.resource, patchType, body);
   const object = updateObject(
     cluster,
     target,
-    (live) => ({ object: checkFields(target.resource, change(live), options) }),
+    (live) => {
+      const patched = change(live);
+      requireSameUid(target, patched, live);
+      return { object: decodePatched(target.resource, patched, options) };
+    },
     options,
   );
   return { object, created: false };
+}
+
+function requireSameUid({ resource, name }: WriteTarget, patched: JsonObject, live: KubeObject): void {
+  const uid = objectAt(patched, "metadata")["uid"];
+  if (uid === undefined || uid === live.metadata.uid) return;
+  const subject = { group: resource.group, kind: resource.kind, name };
+  throw invalid(subject, [invalidField("metadata.uid", uid, "field is immutable")]);
 }
 
 /** The function from an object to its patched form that `patchType` and `body` mean. */
@@ -68,16 +77,10 @@ export function patcher(resource: Resource, patchType: string, body: unknown): (
 
 function applyConfiguration(cluster: Cluster, target: WriteTarget, body: unknown, options: WriteOptions): Written {
   const { resource, namespace, name, subresource } = target;
-  if (options.fieldManager === "") {
-    throw invalid({ group: "meta.k8s.io", kind: "PatchOptions" }, [
-      requiredField("fieldManager", "is required for apply patch"),
-    ]);
-  }
-  const config = appliedConfiguration(target, body);
   const live = cluster.storage.get(resource.storageKey, namespace, name);
+  const config = appliedConfiguration(target, body);
   if (live === undefined && subresource !== undefined) throw notFound(subjectOf(resource, name));
-  const version = stringAt(objectAt(config, "metadata"), "resourceVersion");
-  if (version !== undefined && version !== live?.metadata.resourceVersion) throw staleObject(subjectOf(resource, name));
+  checkPreconditions(target, objectAt(config, "metadata"), live);
   const applied = serverSideApply(live, config, {
     schema: resource.schema,
     manager: managerOf(target, options, "Apply"),
@@ -86,39 +89,60 @@ function applyConfiguration(cluster: Cluster, target: WriteTarget, body: unknown
     now: cluster.clock.now(),
   });
   if (live === undefined)
-    return { object: createObject(cluster, resource, namespace, applied, options), created: true };
-  return { object: updateObject(cluster, target, () => applied, options), created: false };
+    return { object: createObject(cluster, resource, namespace, withoutVersion(applied), options), created: true };
+  const object =
+    options.fieldManager === kubectl ? withLastApplied(applied.object, body as JsonObject) : applied.object;
+  return { object: updateObject(cluster, target, () => ({ ...applied, object }), options), created: false };
 }
 
-/** The body of an apply, checked: of the right kind and name, without managedFields and without fields that do not exist. */
+function checkPreconditions(
+  { resource, name }: WriteTarget,
+  { uid, resourceVersion }: JsonObject,
+  live: KubeObject | undefined,
+): void {
+  const subject = subjectOf(resource, name);
+  if (live === undefined && uid !== undefined) {
+    const because = `uid mismatch: the provided object specified uid ${textOf(uid)}, and no existing object was found`;
+    throw conflict(subject, because);
+  }
+  if (live && resourceVersion !== undefined && resourceVersion !== live.metadata.resourceVersion)
+    throw staleObject(subject);
+}
+
+/** An apply that finds nothing creates the object, whichever version it expected. */
+function withoutVersion(applied: Applied): Applied {
+  const { resourceVersion: _, ...metadata } = objectAt(applied.object, "metadata");
+  return { ...applied, object: { ...applied.object, metadata } };
+}
+
+/** The body of an apply, checked: of the right kind and name, without managedFields, each field as the schema has it. */
 function appliedConfiguration({ resource, namespace, name }: WriteTarget, body: unknown): JsonObject {
   if (!isObject(body)) throw badRequest("error decoding YAML: the applied configuration is no object");
-  const { apiVersion, kind } = body;
-  if (apiVersion === undefined || kind === undefined) {
-    throw badRequest(`Object 'Kind' is missing in '${JSON.stringify(body).slice(0, 200)}'`);
-  }
+  const { apiVersion = "", kind = "" } = body;
   if (apiVersion !== groupVersion(resource) || kind !== resource.kind) {
-    throw badRequest(
-      `invalid object type: ${textOf(apiVersion).includes("/") ? "" : "/"}${textOf(apiVersion)}, Kind=${textOf(kind)}`,
-    );
+    const shown = textOf(apiVersion).includes("/") ? textOf(apiVersion) : `/${textOf(apiVersion)}`;
+    throw badRequest(`invalid object type: ${shown}, Kind=${textOf(kind)}`);
   }
   const metadata = objectAt(body, "metadata");
+  checkMetadata(metadata, namespace, name);
+  const errors = typedErrors(body, resource.schema);
+  if (errors.length > 0) {
+    const given = `${stringAt(metadata, "namespace") ?? ""}/${stringAt(metadata, "name") ?? ""}`;
+    const where = `${given}; ${resource.group}/${resource.version}, Kind=${resource.kind}`;
+    const listed = errors.length === 1 ? errors[0] : ["errors:", ...errors].join("\n  ");
+    throw new ApiError(500, "", `failed to create typed patch object (${where}): ${listed}`);
+  }
+  return { ...body, metadata: { ...metadata, name, ...(namespace !== undefined && { namespace }) } };
+}
+
+function checkMetadata(metadata: JsonObject, namespace: string | undefined, name: string): void {
   if (metadata["managedFields"] !== undefined) throw badRequest("metadata.managedFields must be nil");
-  if (metadata["name"] !== undefined && metadata["name"] !== name) {
+  if (!metadata["name"])
+    throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+  if (metadata["name"] !== name)
     throw badRequest(
       `the name of the object (${textOf(metadata["name"])}) does not match the name on the URL (${name})`,
     );
-  }
-  const { value, unknown } = pruneUnknownFields(body, resource.schema);
-  const [first] = unknown;
-  if (first !== undefined) {
-    const given = `${stringAt(metadata, "namespace") ?? ""}/${stringAt(metadata, "name") ?? ""}`;
-    const where = `${given}; ${resource.group}/${resource.version}, Kind=${resource.kind}`;
-    throw new ApiError(
-      500,
-      "",
-      `failed to create typed patch object (${where}): .${first}: field not declared in schema`,
-    );
-  }
-  return { ...value, metadata: { ...metadata, name, ...(namespace !== undefined && { namespace }) } };
+  if (metadata["namespace"] !== undefined && metadata["namespace"] !== namespace)
+    throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
 }

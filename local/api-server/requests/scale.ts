@@ -1,4 +1,4 @@
-import { badRequest, notFound } from "../api-error.ts";
+import { badRequest, invalid, invalidField, notFound } from "../api-error.ts";
 import type { Cluster, WriteOptions } from "../cluster.ts";
 import {
   copyJson,
@@ -39,13 +39,13 @@ export function writeScale(
       const scale = patchType ? patcher(target.resource, patchType, body)(scaleOf(live, paths)) : body;
       if (!isObject(scale)) throw badRequest("the object provided is unrecognized (must be of type Scale)");
       const resourceVersion = stringAt(objectAt(scale, "metadata"), "resourceVersion");
+      const replicas = numberAt(objectAt(scale, "spec"), "replicas") ?? 0;
+      if (replicas < 0)
+        throw invalid({ group: "autoscaling", kind: "Scale", name: target.name }, [
+          invalidField("spec.replicas", replicas, "must be greater than or equal to 0"),
+        ]);
       return {
-        object: withReplicas(
-          live,
-          paths.specReplicasPath,
-          numberAt(objectAt(scale, "spec"), "replicas") ?? 0,
-          resourceVersion,
-        ),
+        object: withReplicas(live, paths.specReplicasPath, replicas, resourceVersion),
       };
     },
     options,

@@ -15,7 +15,6 @@ const defaultTimeoutSeconds = 30 * 60;
 interface WatchRequest {
   resource: Resource;
   namespace: string | undefined;
-  name: string | undefined;
   query: URLSearchParams;
   /** Turns an object into what the client asked for (a table, its metadata). `first` is true for the first event. */
   represent: (object: KubeObject, first: boolean) => JsonObject;
@@ -23,8 +22,8 @@ interface WatchRequest {
 
 /** Streams changes to `response` until the client, the timeout or `stop` ends it. */
 export function streamWatch(cluster: Cluster, request: WatchRequest, response: ServerResponse): { stop: () => void } {
-  const { resource, namespace, name, query, represent } = request;
-  const matches = inNamespace(namespace, selection(resource, query, name));
+  const { resource, namespace, query, represent } = request;
+  const matches = inNamespace(namespace, selection(resource, query));
   const wantsBookmarks = query.get("allowWatchBookmarks") === "true";
   const { since, initial } = startOf(cluster, request, matches);
   let first = true;
@@ -48,7 +47,7 @@ export function streamWatch(cluster: Cluster, request: WatchRequest, response: S
   };
   const deliver = (event: StorageEvent): void => {
     const seen = visibleChange(event, matches);
-    if (seen) sendObject(seen, event.object);
+    if (seen) sendObject(seen, seen === "DELETED" ? lastState(event) : event.object);
   };
 
   const { missed, stop: unsubscribe } = cluster.storage.watch(resource.storageKey, since, deliver);
@@ -82,6 +81,12 @@ function startOf(
   const withoutState = query.get("sendInitialEvents") === "false";
   const initial = withoutState ? [] : cluster.storage.list(resource.storageKey, namespace).filter(matches);
   return { since: cluster.storage.resourceVersion, initial };
+}
+
+/** What a watcher saw last of an object that is gone or left its selection, at the version of that. */
+function lastState({ object, previous }: StorageEvent): KubeObject {
+  const last = previous ?? object;
+  return { ...last, metadata: { ...last.metadata, resourceVersion: object.metadata.resourceVersion } };
 }
 
 function inNamespace(namespace: string | undefined, matches: Predicate): Predicate {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import {
   afterUpdate,
   isManager,
+  managedFieldsIn,
   managedFieldsOf,
   ownable,
   toManagedFields,
@@ -24,6 +25,7 @@ import type { Cluster, WriteOptions } from "../cluster.ts";
 import {
   copyJson,
   objectAt,
+  objectsAt,
   sameJson,
   stringAt,
   timestamp,
@@ -101,10 +103,17 @@ export function createObject(
 
   const errors = validateObject(resource, object, undefined);
   if (errors.length > 0) throw invalid(kindSubject(resource, metadata.name), errors);
-  if (cluster.storage.get(resource.storageKey, namespace, metadata.name))
-    throw alreadyExists(subjectOf(resource, metadata.name));
+  const present = cluster.storage.get(resource.storageKey, namespace, metadata.name);
+  if (present)
+    throw alreadyExists(subjectOf(resource, metadata.name), present.metadata.deletionTimestamp !== undefined);
   const created = object as KubeObject;
-  return options.dryRun ? created : cluster.storage.put(resource.storageKey, created);
+  return options.dryRun ? unstored(created) : cluster.storage.put(resource.storageKey, created);
+}
+
+/** What a dry run would have created has no version. */
+function unstored(object: KubeObject): KubeObject {
+  const { resourceVersion: _, ...metadata } = object.metadata;
+  return { ...object, metadata: metadata as ObjectMeta };
 }
 
 function newMetadata(resource: Resource, given: JsonObject, namespace: string | undefined, now: number): ObjectMeta {
@@ -114,6 +123,8 @@ function newMetadata(resource: Resource, given: JsonObject, namespace: string | 
   }
   const prefix = stringAt(given, "generateName");
   const name = stringAt(given, "name") || (prefix ? prefix + randomSuffix() : "");
+  if (stringAt(given, "resourceVersion"))
+    throw new ApiError(500, "", "resourceVersion should not be set on objects to be created");
   const { deletionTimestamp: _, deletionGracePeriodSeconds: __, managedFields: ___, selfLink: ____, ...kept } = given;
   return {
     ...kept,
@@ -178,7 +189,7 @@ export function updateObject(
   resource.behaviour.prepareForUpdate?.(object, live);
   const metadata = object["metadata"] as ObjectMeta;
   const contentChanged = !sameContent(object, live);
-  const entries = toManagedFields(contentChanged ? managed : withFormerTimes(managed, live));
+  const entries = toManagedFields(contentChanged || !proposal.managed ? managed : withFormerTimes(managed, live));
   if (entries.length > 0) metadata.managedFields = entries;
   else delete metadata.managedFields;
   if (resource.countsGenerations && generationChanged(resource, object, live))
@@ -189,7 +200,10 @@ export function updateObject(
   const updated = object as KubeObject;
   if (sameJson(updated, live)) return live;
   if (options.dryRun) return updated;
-  if (isFinished(updated)) return cluster.storage.remove(resource.storageKey, updated);
+  if (isFinished(updated)) {
+    cluster.storage.remove(resource.storageKey, updated);
+    return updated; // at the version that it had: nothing of a later one was stored
+  }
   return cluster.storage.put(resource.storageKey, updated);
 }
 
@@ -202,7 +216,7 @@ function sameContent(object: JsonObject, live: KubeObject): boolean {
   return sameJson(content(object), content(live));
 }
 
-/** A change of ownership alone is no change in time: entries keep the time that they had, new ones have none. */
+/** An apply that changes nothing but owners is no change in time: entries keep the time that they had, new ones have none. */
 function withFormerTimes(managed: readonly Managed[], live: KubeObject): Managed[] {
   const former = managedFieldsOf(live);
   return managed.map((entry) => ({
@@ -219,8 +233,9 @@ function managedAfterUpdate(
   options: WriteOptions,
   now: number,
 ): Managed[] {
-  const givenEntries = objectAt(given, "metadata")["managedFields"];
-  const isReset = Array.isArray(givenEntries) && givenEntries.every((entry) => sameJson(entry, {}));
+  const former = formerManagers(target, given, live);
+  // The real server does not begin to track what is not tracked.
+  if (former.length === 0) return [];
   const ignored = ignoredFields(target.resource, target.subresource);
   const { added, modified, removed } = compare(live, object, target.resource.schema);
   const changed = {
@@ -228,9 +243,17 @@ function managedAfterUpdate(
     modified: ownable(modified, ignored),
     removed: ownable(removed, ignored),
   };
-  const after = afterUpdate(isReset ? [] : managedFieldsOf(live), managerOf(target, options, "Update"), changed, now);
+  const after = afterUpdate(former, managerOf(target, options, "Update"), changed, now);
   // The real server gives the entries that scaling makes no time.
   return after.map((entry) => (entry.manager.subresource === "scale" ? { ...entry, time: undefined } : entry));
+}
+
+/** The managers before an update: those that the client sends, `[{}]` for none any more; without any, those of before. */
+function formerManagers({ subresource }: WriteTarget, given: JsonObject, live: KubeObject): Managed[] {
+  const entries = objectsAt(objectAt(given, "metadata"), "managedFields");
+  if (subresource !== undefined || entries.length === 0) return managedFieldsOf(live);
+  const [only] = entries;
+  return entries.length === 1 && sameJson(only, {}) ? [] : managedFieldsIn(entries);
 }
 
 function checkIdentity({ resource, name }: WriteTarget, live: KubeObject, metadata: JsonObject): void {
@@ -238,6 +261,9 @@ function checkIdentity({ resource, name }: WriteTarget, live: KubeObject, metada
   if (givenName !== undefined && givenName !== name) {
     throw badRequest(`the name of the object (${givenName}) does not match the name on the URL (${name})`);
   }
+  const givenNamespace = stringAt(metadata, "namespace");
+  if (givenNamespace && givenNamespace !== live.metadata.namespace)
+    throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   const uid = stringAt(metadata, "uid");
   if (uid !== undefined && uid !== live.metadata.uid) {
     throw conflict(

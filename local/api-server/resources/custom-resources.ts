@@ -53,6 +53,8 @@ function customResource(spec: JsonObject, version: JsonObject, metadataSchema: S
     countsGenerations: true,
     unconditionalUpdate: false,
     createOnUpdate: false,
+    deletesCollections: true,
+    answersDeletionsWithObject: false,
     selectableFields: objectsAt(version, "selectableFields").map((field) =>
       (stringAt(field, "jsonPath") ?? "").replace(/^\./, ""),
     ),

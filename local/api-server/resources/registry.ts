@@ -75,6 +75,8 @@ function builtInResource(kind: BuiltInKind, schema: Schema, behaviour: Behaviour
     countsGenerations: kind.generation === true,
     unconditionalUpdate: true,
     createOnUpdate: kind.createOnUpdate === true,
+    deletesCollections: kind.kind !== "Namespace",
+    answersDeletionsWithObject: ["Pod", "Service", "ServiceAccount"].includes(kind.kind),
     selectableFields: kind.selectableFields ?? [],
     isCustom: false,
     schema,

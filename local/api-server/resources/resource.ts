@@ -46,6 +46,9 @@ export interface Resource {
   unconditionalUpdate: boolean;
   /** Whether PUT of an absent object creates it. */
   createOnUpdate: boolean;
+  deletesCollections: boolean;
+  /** Whether the answer to a deletion is the object that is gone, not a Status. */
+  answersDeletionsWithObject: boolean;
   /** Field selectors beyond metadata.name and metadata.namespace. */
   selectableFields: readonly string[];
   isCustom: boolean;

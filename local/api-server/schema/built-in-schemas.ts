@@ -26,6 +26,9 @@ export function builtInSchemas(): Map<string, Schema> {
     const { $ref: _, ...own } = schema;
     return Object.keys(own).length === 0 ? definition : { ...definition, ...own };
   };
+  for (const [name, definition] of Object.entries(definitions)) {
+    definition["x-kubernetes-go-struct"] = name.split(".").slice(-2).join(".");
+  }
   for (const definition of Object.values(definitions)) resolve(definition);
   return new Map(Object.entries(definitions));
 }

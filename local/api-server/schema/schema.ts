@@ -46,6 +46,8 @@ export interface Schema {
   "x-kubernetes-validations"?: ValidationRule[];
   "x-kubernetes-patch-strategy"?: string;
   "x-kubernetes-patch-merge-key"?: string;
+  /** The Go type of a built-in kind's part (`v1.PodSpec`), which some messages name. */
+  "x-kubernetes-go-struct"?: string;
   /** Protobuf numbers of a built-in kind's fields; `2.3` is field 3 of the struct in field 2 that JSON inlines. */
   "x-kubernetes-proto"?: Record<string, number | string>;
 }

@@ -22,7 +22,7 @@ export function table(objects: readonly KubeObject[], options: TableOptions): Js
     metadata,
     columnDefinitions: withDefinitions
       ? columns.map(({ name, type, format, description, priority }) => ({ name, type, format, description, priority }))
-      : [],
+      : null,
     rows: objects.map((object) => ({
       cells: columns.map((column) => column.cell(object, now)),
       object: include === "Object" ? object : include === "None" ? null : partialMetadata(object),

@@ -4,11 +4,11 @@ import type { Resource } from "../resources/resource.ts";
 import { evaluateRules } from "../schema/cel-rules.ts";
 import { validateListTypes, validateSchema } from "../schema/validate.ts";
 import { readJsonPath } from "../tables/json-path.ts";
-import { metadataErrors } from "./names.ts";
+import { metadataErrors, newFinalizerErrors } from "./names.ts";
 
 /** Everything that is wrong with an object that is about to be stored. `old` is undefined on create. */
 export function validateObject(resource: Resource, object: JsonObject, old: KubeObject | undefined): FieldError[] {
-  const common = metadataErrors(resource, object);
+  const common = [...metadataErrors(resource, object), ...(old ? newFinalizerErrors(object, old) : [])];
   if (resource.isCustom) return [...common, ...customErrors(resource, object, old)];
   return [...common, ...(resource.behaviour.validate?.(object, old) ?? [])];
 }

@@ -27,7 +27,7 @@ describe("server-side apply over HTTP", () => {
   let server: ApiServer;
   const apply = (path: string, manager: string, body: object, query = ""): Promise<Answer> =>
     call(server.url, "PATCH", `${path}?fieldManager=${manager}${query}`, { body, type: applyPatch });
-  const config = (data: object): object => ({ apiVersion: "v1", kind: "ConfigMap", data });
+  const config = (data: object): object => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a" }, data });
   const managers = (answer: Answer): string[] =>
     (answer.body["metadata"] as KubeObject["metadata"]).managedFields?.map(
       (entry) => `${entry.manager} ${entry.operation}`,

@@ -1,0 +1,52 @@
+import { ApiError, badRequest, forbiddenField, invalid, unsupportedValue, type FieldError } from "../api-error.ts";
+
+/** Refuses what a list or watch must not ask for, before anything is looked up. */
+export function checkListOptions(query: URLSearchParams, isWatch: boolean): void {
+  for (const name of ["limit", "timeoutSeconds"]) requireInteger(query.get(name) ?? "");
+  const errors = isWatch ? watchErrors(query) : listErrors(query);
+  if (errors.length > 0) throw invalid({ group: "meta.k8s.io", kind: "ListOptions" }, errors);
+  const version = query.get("resourceVersion") ?? "";
+  if (!/^\d*$/.test(version)) {
+    const why = `strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`;
+    throw new ApiError(500, "", `resourceVersion: Invalid value: ${JSON.stringify(version)}: ${why}`);
+  }
+  if (!isWatch && query.get("continue") && version !== "" && version !== "0")
+    throw badRequest("specifying resource version is not allowed when using continue");
+}
+
+function requireInteger(text: string): void {
+  if (!/^-?\d*$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+}
+
+const field = "resourceVersionMatch";
+
+function listErrors(query: URLSearchParams): FieldError[] {
+  const errors: FieldError[] = [];
+  const match = query.get(field) ?? "";
+  const version = query.get("resourceVersion") ?? "";
+  if (match !== "") {
+    if (version === "") errors.push(forbiddenField(field, `${field} is forbidden unless resourceVersion is provided`));
+    if (query.get("continue")) errors.push(forbiddenField(field, `${field} is forbidden with continue`));
+    if (match !== "Exact" && match !== "NotOlderThan")
+      errors.push(unsupportedValue(field, match, ["Exact", "NotOlderThan", ""]));
+    if (match === "Exact" && version === "0")
+      errors.push(forbiddenField(field, `${field} "exact" is forbidden for resourceVersion "0"`));
+  }
+  if (query.has("sendInitialEvents"))
+    errors.push(forbiddenField("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+  return errors;
+}
+
+function watchErrors(query: URLSearchParams): FieldError[] {
+  const errors: FieldError[] = [];
+  const match = query.get(field) ?? "";
+  const wantsState = query.has("sendInitialEvents");
+  if (wantsState && match !== "NotOlderThan")
+    errors.push(forbiddenField(field, `sendInitialEvents requires setting ${field} to NotOlderThan`));
+  if (match !== "") {
+    if (!wantsState)
+      errors.push(forbiddenField(field, `${field} is forbidden for watch unless sendInitialEvents is provided`));
+    if (match !== "NotOlderThan") errors.push(unsupportedValue(field, match, ["NotOlderThan"]));
+  }
+  return errors;
+}
