@@ -181,7 +181,8 @@ function unmetNeed(
   if (lacksPods) return "Replicas";
   if (router === undefined || !routersServe(record)) return undefined;
   const { ready, replicas } = observed.routers;
-  if (ready.length === 0 || (replicas?.ready ?? 0) < (replicas?.wanted ?? 1)) return "Routers";
+  // Pods and Deployments are watched apart: a router that only one of them has told of yet has not been asked.
+  if (Math.min(ready.length, replicas?.ready ?? 0) < Math.max(1, replicas?.wanted ?? 1)) return "Routers";
   const haveClusters = ready.every(
     ({ clustersVersion, healthyHosts }) =>
       clustersVersion === router.clusters.version &&

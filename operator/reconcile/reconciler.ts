@@ -27,12 +27,13 @@ import type { Cluster } from "./cluster.ts";
 import { gather, readyRouterPods, revisionPods } from "./gather.ts";
 import type { ModelDigests } from "./model-digests.ts";
 import type { PodComplaints } from "./pod-complaints.ts";
+import { ownershipOf } from "./ownership.ts";
 import { childKey } from "./resource-types.ts";
 import type { Pod, Sighting, World } from "./world.ts";
 
 export interface ReconcilerOptions {
   readonly world: Pick<World, "observe">;
-  readonly cluster: Pick<Cluster, "apply" | "prune" | "writeStatus" | "touch">;
+  readonly cluster: Pick<Cluster, "isLive" | "apply" | "prune" | "writeStatus" | "touch">;
   readonly readRouters: (pods: readonly Pod[]) => Promise<ObservedRouter[]>;
   readonly aliases: {
     follow(object: ObjectKey, references: readonly AliasReference[]): void;
@@ -95,12 +96,16 @@ export class Reconciler {
     if (resolved.unresolved !== undefined)
       return this.#report(sighting, heldStatus(generation, resolved.unresolved, previous, now));
 
+    const { object, children } = sighting;
+    const hasOrphans = children.some((child) => ownershipOf(child, object) === "Adoptable");
+    if (hasOrphans && !(await cluster.isLive(object))) return {}; // the watch is about to tell of its end
+
     const facts = { ...gathered, ...resolved };
     const plan = planRollout(md, facts, now, settings);
-    const desired = desiredObjects(md, plan).map((child) => withPins(asKubeObject(child), sighting.children));
-    const applied = await cluster.apply(sighting.object, desired, sighting.children, initialReplicas(md.name, plan));
+    const desired = desiredObjects(md, plan).map((child) => withPins(asKubeObject(child), children));
+    const applied = await cluster.apply(object, desired, children, initialReplicas(md.name, plan));
     const isRecorded = wasWritten(desired[0], applied);
-    if (isRecorded && applied.notOwned.length === 0) await cluster.prune(sighting.object, desired, sighting.children);
+    if (isRecorded && applied.notOwned.length === 0) await cluster.prune(object, desired, children);
     if (isRecorded) await this.#touchRouters(routerPods, routers, plan, now);
 
     const status = computeStatus(md, plan, facts, applied, previous, now);

@@ -43,6 +43,7 @@ describe(`with ${OBJECTS} live objects`, function () {
       const last = site.proxy.requests.findLast(({ query }) => query.get("watch") !== "true");
       expect(performance.now() - (last?.at ?? 0), "ms since the last Event was written").to.be.above(5_000);
     }, 120_000);
+    await site.idle();
     const from = site.proxy.requests.length;
     await sleep(MINUTES * 60_000);
     const others = site.proxy.requests.slice(from).filter(({ query }) => query.get("watch") !== "true");
