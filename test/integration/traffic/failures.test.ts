@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { configMaps, pods } from "../../../operator/kube/objects.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
+import { folderDigest, listFiles } from "../../../runtime/source/file-tree.ts";
 import { eventually } from "../../support/eventually.ts";
 import { condition, oneVersion } from "../objects/fixture.ts";
 import { predictWhile } from "./clients.ts";
@@ -87,6 +88,36 @@ describe("when a runtime fails, traffic", function () {
     expect(condition(object, "Available")).to.include({ status: "True" });
     expect(object.status?.revisions?.[0]).to.include({ state: "Degraded", reason: "DigestDrift" });
     expect(object.status?.revisions?.[0]?.message).to.match(/\(1 pod\), .*\(1 pod\); .*source\.sha256/);
+  });
+
+  it("goes to new bytes under the same address once the spec names their digest, and no request is lost", async () => {
+    const digestOf = async (folder: string): Promise<string> =>
+      folderDigest(folder, await listFiles(folder, folder, Number.POSITIVE_INFINITY));
+    const uri = await artifact("overwritten", "loan-v1", []);
+    const overwrite = async (from: string): Promise<void> => {
+      const { data, binaryData } = await running.fixture.get<KubeObject & { data: object; binaryData: object }>(
+        configMaps,
+        from,
+      );
+      await running.fixture.patch(configMaps, "overwritten", { data, binaryData });
+    };
+    await overwrite("loan-v1");
+    const pinned = async (folder: string): Promise<void> => {
+      const source = { uri, sha256: await digestOf(folder) };
+      await running.fixture.apply("overwritten", { source, serving: { replicas: 2 } });
+      await running.fixture.ready("overwritten", 60_000);
+    };
+    await pinned("examples/loan/1.0.0");
+    const port = await running.fronts.portOf(running.cluster.namespace, "overwritten");
+    const result = await predictWhile(port, async () => {
+      await overwrite("loan-v2");
+      await pinned("examples/loan/2.0.0");
+    });
+    expect(result.failures).to.deep.equal([]);
+    await eventually(async () => {
+      const { versions } = await predictWhile(port, async () => {});
+      expect(versions).to.deep.equal(new Set(["2.0.0"]));
+    }, 30_000);
   });
 
   /** A ConfigMap of the test: given files, or the loan model with changed features. */
