@@ -41,6 +41,10 @@ const revision = z.strictObject({
   message: z.string().exactOptional().describe("The reason in words, with what to do."),
   uri: z.string().exactOptional().describe("Where its model comes from; absent when its image brings it."),
   artifact: z.string().exactOptional().describe("What the alias in the uri named when this revision was made."),
+  sha256: z
+    .string()
+    .exactOptional()
+    .describe("Digest of the model's bytes, as its pods say that they have loaded them."),
   image: z.string().exactOptional().describe("The image that it was made with."),
   replicas: z.number().int(),
   readyReplicas: z.number().int(),

@@ -25,7 +25,7 @@ import type { Applied } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
 import type { Cluster } from "./cluster.ts";
 import { gather, readyRouterPods, revisionPods } from "./gather.ts";
-import type { ModelDigests } from "./model-digests.ts";
+import type { LoadedModels } from "./loaded-models.ts";
 import type { PodComplaints } from "./pod-complaints.ts";
 import { ownershipOf } from "./ownership.ts";
 import { childKey } from "./resource-types.ts";
@@ -40,7 +40,7 @@ export interface ReconcilerOptions {
     stateOf(reference: AliasReference): AliasState;
   };
   readonly complaints: Pick<PodComplaints, "read">;
-  readonly digests: Pick<ModelDigests, "of">;
+  readonly models: Pick<LoadedModels, "of">;
   readonly events: { record(about: KubeObject, content: EventContent): void };
   /** Told once of each reason that a revision newly gives for not serving. */
   readonly onLoadFailure?: (object: KubeObject, reason: string) => void;
@@ -68,7 +68,7 @@ export class Reconciler {
     const sighting = world.observe(key);
     if (sighting === undefined || sighting.object.metadata.deletionTimestamp !== undefined) {
       aliases.follow(key, []);
-      this.#options.digests.of(key, []);
+      this.#options.models.of(key, []);
       return {}; // children go with their owner
     }
     const previous = statusOf(sighting.object);
@@ -86,9 +86,9 @@ export class Reconciler {
     const routerPods = readyRouterPods(sighting);
     const routers = await readRouters(routerPods);
     const modelPods = revisionPods(sighting);
-    const digests = this.#options.digests.of(key, modelPods);
+    const models = this.#options.models.of(key, modelPods);
     const { complaints, askAgainMs } = await this.#options.complaints.read(modelPods);
-    const gathered = gather(sighting, routers, { complaints, digests });
+    const gathered = gather(sighting, routers, complaints, models);
     if (isStateLost(gathered.record, gathered.revisions.size, previous, generation))
       return this.#report(sighting, heldStatus(generation, stateLost, previous, now));
     const resolved = this.#resolve(key, md, gathered.record);

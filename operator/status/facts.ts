@@ -1,6 +1,6 @@
 import type { V1DeploymentCondition, V1Pod } from "@kubernetes/client-node";
 import type { AliasProblem } from "../plan/aliases.ts";
-import type { Observed } from "../plan/observed.ts";
+import type { LoadedModel, Observed } from "../plan/observed.ts";
 import type { Complaints } from "./pod-failure.ts";
 
 /** What status may look at: the facts of planning, and what explains them. */
@@ -8,8 +8,8 @@ export interface Facts extends Observed {
   /** Pods by revision, without those of the routers. */
   readonly pods: ReadonlyMap<string, readonly V1Pod[]>;
   readonly complaints: Complaints;
-  /** sha256 of what pods have loaded, by the pods' uid, as far as they have told. */
-  readonly digests: ReadonlyMap<string, string>;
+  /** What pods have loaded, by the pods' uid, as far as they have told. */
+  readonly models: ReadonlyMap<string, LoadedModel>;
   /** Conditions of the Deployments by revision. */
   readonly deploymentConditions: ReadonlyMap<string, readonly V1DeploymentCondition[]>;
   /** Why aliases could not be asked for again; what they named before goes on counting. */

@@ -203,7 +203,7 @@ function holdsAlways(holds: (pass: Pass) => void, { evenHeld = false } = {}): vo
           pods: new Map(ids.map((id) => [id, pods])),
           deploymentConditions: new Map(),
           complaints: new Map(),
-          digests: new Map(),
+          models: new Map(),
           loadBalancer: undefined,
         };
         const md = validModelDeployment(cluster.spec, { generation });
