@@ -1,4 +1,4 @@
-import type { V1Deployment, V1Service } from "@kubernetes/client-node";
+import type { V1Deployment, V1Service, V2HorizontalPodAutoscaler } from "@kubernetes/client-node";
 import { ANNOTATIONS, COMPONENTS, LABELS } from "../api/names.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { LoadedModel, ObservedReplicas, ObservedRouter } from "../plan/observed.ts";
@@ -11,6 +11,7 @@ import { ownershipOf } from "./ownership.ts";
 import type { Pod, Sighting } from "./world.ts";
 
 type Deployment = V1Deployment & KubeObject;
+type Autoscaler = V2HorizontalPodAutoscaler & KubeObject;
 
 /** The facts of planning and status, from what was seen of the object's own children. */
 export function gather(
@@ -34,6 +35,11 @@ export function gather(
     models,
     loaded: loadedByRevision(pods, models),
     deploymentConditions: new Map(revisions.map((child) => [revisionOf(child) ?? "", child.status?.conditions ?? []])),
+    autoscalers: new Map(
+      own
+        .filter((child): child is Autoscaler => child.kind === "HorizontalPodAutoscaler")
+        .map((child) => [revisionOf(child) ?? "", child.status?.conditions ?? []]),
+    ),
     loadBalancer: loadBalancer(front),
   };
 }

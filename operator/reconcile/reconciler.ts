@@ -20,6 +20,7 @@ import type { PlanSettings } from "../plan/transitions.ts";
 import { desiredObjects } from "../resources/desired-objects.ts";
 import { withPinnedTemplate } from "../resources/pinned-template.ts";
 import type { Templated } from "../resources/pinned-template.ts";
+import { autoscalerCountsIn } from "../status/autoscaler-failure.ts";
 import { computeStatus, heldStatus, problemsText, suspendedStatus } from "../status/compute-status.ts";
 import type { Applied } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
@@ -111,7 +112,8 @@ export class Reconciler {
     const status = computeStatus(md, plan, facts, applied, previous, now);
     await this.#report(sighting, isRecorded ? status : withRecordOf(status, previous));
     const isBlocked = applied.notOwned.length > 0 || applied.refused.length > 0;
-    return soonest(isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs, askAgainMs);
+    const autoscalers = [...facts.autoscalers.values()].map((conditions) => autoscalerCountsIn(conditions, now));
+    return soonest(isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs, askAgainMs, ...autoscalers);
   }
 
   #resolve(key: ObjectKey, md: ValidModelDeployment, record: RolloutRecord | undefined): ResolvedAliases {
@@ -129,7 +131,8 @@ export class Reconciler {
     for (const event of transitionEvents(previous, status)) {
       events.record(object, event);
       const { type, revision, reason, message } = event;
-      if (type === "Warning" && revision !== undefined) onLoadFailure?.(object, reason);
+      const isLoadFailure = type === "Warning" && revision !== undefined && reason !== "NotScaling";
+      if (isLoadFailure) onLoadFailure?.(object, reason);
       const { namespace, name } = object.metadata;
       log.info({ namespace, name, ...(revision && { revision }), reason, detail: message }, "model deployment changed");
     }

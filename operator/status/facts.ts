@@ -1,4 +1,4 @@
-import type { V1DeploymentCondition, V1Pod } from "@kubernetes/client-node";
+import type { V1DeploymentCondition, V1Pod, V2HorizontalPodAutoscalerCondition } from "@kubernetes/client-node";
 import type { AliasProblem } from "../plan/aliases.ts";
 import type { LoadedModel, Observed } from "../plan/observed.ts";
 import type { Complaints } from "./pod-failure.ts";
@@ -12,6 +12,8 @@ export interface Facts extends Observed {
   readonly models: ReadonlyMap<string, LoadedModel>;
   /** Conditions of the Deployments by revision. */
   readonly deploymentConditions: ReadonlyMap<string, readonly V1DeploymentCondition[]>;
+  /** Conditions of the HPAs by revision. */
+  readonly autoscalers: ReadonlyMap<string, readonly V2HorizontalPodAutoscalerCondition[]>;
   /** Why aliases could not be asked for again; what they named before goes on counting. */
   readonly stale?: readonly AliasProblem[];
   /** Where a cloud's load balancer exposes the front Service. */

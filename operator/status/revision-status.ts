@@ -1,5 +1,6 @@
 import type { ModelDeploymentStatus, RevisionStatus } from "../api/status.ts";
 import type { Plan, PlannedRevision } from "../plan/plan-rollout.ts";
+import { autoscalerFailure } from "./autoscaler-failure.ts";
 import { digestDrift } from "./digest-drift.ts";
 import type { Facts } from "./facts.ts";
 import { worstFailure } from "./pod-failure.ts";
@@ -11,11 +12,17 @@ export function revisionStatus(
   plan: Plan,
   facts: Facts,
   previous: ModelDeploymentStatus,
+  now: number,
 ): RevisionStatus {
   const { id, version, source, artifact, image, desiredWeight, appliedWeight } = revision;
   const { wanted, ready } = facts.revisions.get(id) ?? { wanted: revision.floor, ready: 0 };
-  const failure = ready >= wanted ? misfit(id, plan, facts) : revisionFailure(id, facts);
-  const sha256 = facts.loaded?.get(id)?.sha256 ?? digestBefore(id, previous);
+  const before = previous.revisions?.find((other) => other.revision === id);
+  const failure =
+    ready >= wanted
+      ? (misfit(id, plan, facts) ?? autoscalerFailure(facts.autoscalers.get(id) ?? [], before?.message, now))
+      : revisionFailure(id, facts);
+  // A restarted operator has to ask again, and pods that go take what they said with them: a revision's bytes stay.
+  const sha256 = facts.loaded?.get(id)?.sha256 ?? before?.sha256;
   const verified = verifiedWeight(revision, plan);
   return {
     revision: id,
@@ -56,11 +63,6 @@ export function misfit(id: string, { mismatches }: Plan, facts: Facts): PodFailu
 
 function driftOf(id: string, { pods, models }: Facts): PodFailure | undefined {
   return digestDrift(pods.get(id) ?? [], models);
-}
-
-/** A restarted operator has to ask again, and pods that go take what they said with them: a revision's bytes stay. */
-function digestBefore(id: string, { revisions = [] }: ModelDeploymentStatus): string | undefined {
-  return revisions.find(({ revision }) => revision === id)?.sha256;
 }
 
 function stateOf(

@@ -1,4 +1,4 @@
-import type { V1DeploymentCondition, V1Pod } from "@kubernetes/client-node";
+import type { V1DeploymentCondition, V1Pod, V2HorizontalPodAutoscalerCondition } from "@kubernetes/client-node";
 import { expect } from "chai";
 import * as fc from "fast-check";
 import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
@@ -27,6 +27,7 @@ interface Circumstances {
   readonly deploymentConditions?: V1DeploymentCondition[];
   readonly models?: ReadonlyMap<string, LoadedModel>;
   readonly loaded?: ReadonlyMap<string, LoadedModel>;
+  readonly autoscaler?: V2HorizontalPodAutoscalerCondition[];
   readonly loadBalancer?: { host: string };
   readonly applied?: Applied;
   readonly previous?: ModelDeploymentStatus;
@@ -39,6 +40,7 @@ function statusOf(cluster: SimulatedCluster, given: Circumstances = {}): ModelDe
     pods = () => [],
     deploymentConditions = [],
     models = new Map(),
+    autoscaler = [],
     loaded = cluster.loaded ?? new Map(),
     loadBalancer,
     applied = nothingRefused,
@@ -53,6 +55,7 @@ function statusOf(cluster: SimulatedCluster, given: Circumstances = {}): ModelDe
     complaints: new Map(),
     models,
     loaded,
+    autoscalers: new Map(ids.map((id) => [id, autoscaler])),
     deploymentConditions: new Map(ids.map((id) => [id, deploymentConditions])),
     loadBalancer,
   };
@@ -145,6 +148,18 @@ describe("computeStatus", () => {
     const status = statusOf(cluster, { loaded: new Map([[id, { sha256: "1".repeat(64) }]]) });
     expect(status.revisions?.[0]).to.include({ sha256: "1".repeat(64) });
     expect(statusOf(cluster, { previous: status }).revisions).to.deep.equal(status.revisions);
+  });
+
+  it("says of a revision that its HPA does not scale, and stays Ready: all of its pods serve", () => {
+    const lastTransitionTime = new Date(0);
+    const told = { type: "ScalingActive", status: "False", reason: "FailedGetResourceMetric", lastTransitionTime };
+    const status = statusOf(live(one("a")), { autoscaler: [{ ...told, message: "no metrics API" }] });
+    expect(words(status)).to.equal("Available=True Ready=True");
+    expect(status.revisions?.[0]).to.include({
+      state: "Serving",
+      reason: "NotScaling",
+      message: "the HPA does not scale: FailedGetResourceMetric: no metrics API",
+    });
   });
 
   it("is Degraded, and Stalled with both sides, while a new revision needs a feature that users do not send", () => {

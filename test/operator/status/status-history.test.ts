@@ -204,6 +204,7 @@ function holdsAlways(holds: (pass: Pass) => void, { evenHeld = false } = {}): vo
           deploymentConditions: new Map(),
           complaints: new Map(),
           models: new Map(),
+          autoscalers: new Map(),
           loadBalancer: undefined,
         };
         const md = validModelDeployment(cluster.spec, { generation });
