@@ -17,8 +17,8 @@ import { HostPolicy } from "./mlflow/host-policy.ts";
 import { MlflowRegistry } from "./mlflow/registry.ts";
 import { startProfiler } from "./observability/profiler.ts";
 import { Cluster } from "./reconcile/cluster.ts";
-import { readModelDigest } from "./reconcile/model-digest-reader.ts";
-import { ModelDigests } from "./reconcile/model-digests.ts";
+import { readLoadedModel } from "./reconcile/loaded-model-reader.ts";
+import { LoadedModels } from "./reconcile/loaded-models.ts";
 import { PodComplaints } from "./reconcile/pod-complaints.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { readRouters } from "./reconcile/router-reader.ts";
@@ -65,8 +65,8 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     log: kube,
   });
   const domain = new DomainMetrics(metrics.registry, () => (controller.isStarted ? world.objects() : undefined));
-  const digests = new ModelDigests({
-    read: readModelDigest,
+  const models = new LoadedModels({
+    read: readLoadedModel,
     onLearned: (key) => controller.enqueue(key),
     clock,
     log: reconcile,
@@ -85,7 +85,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     cluster: new Cluster(client, (written) => world.remember(written)),
     readRouters: (pods) => readRouters(pods, reconcile),
     complaints: new PodComplaints({ client: transport, clock, log: reconcile }),
-    digests,
+    models,
     events,
     onLoadFailure: (object, reason) => domain.failed(object, reason),
     settings: {
@@ -129,7 +129,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     stop: async () => {
       clearInterval(resync);
       work.abandon();
-      digests.stop();
+      models.stop();
       await controller.stop();
       aliases.stop();
       await registry.close();

@@ -70,6 +70,20 @@ const traffic = z.strictObject({
     .describe("The Service that clients use; it bears the object's name."),
 });
 
+const rollout = z.strictObject({
+  checks: z
+    .strictObject({
+      signature: z
+        .enum(["Require", "Ignore"])
+        .exactOptional()
+        .describe(
+          "Require, as when omitted: a revision that needs other features than what serves now takes no traffic, which SignatureMismatch says. Ignore: it does, because clients send what it needs.",
+        ),
+    })
+    .exactOptional()
+    .describe("What must hold before a new revision takes traffic."),
+});
+
 export const spec = z
   .strictObject({
     versions: listMap(version, "name", { min: 1, max: 8 })
@@ -91,6 +105,7 @@ export const spec = z
     source: source.exactOptional().describe("Short form of a single version named v1."),
     serving: serving.exactOptional().describe("How each version is served."),
     traffic: traffic.exactOptional().describe("How requests reach the versions."),
+    rollout: rollout.exactOptional().describe("How a new revision gets its share."),
     suspend: z
       .boolean()
       .exactOptional()

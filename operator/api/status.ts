@@ -13,6 +13,7 @@ export const REVISION_REASONS = [
   "Crashed",
   "CrashLoop",
   "Evicted",
+  "NotScaling",
   "NotReady",
   "Starting",
 ] as const;
@@ -37,10 +38,17 @@ const revision = z.strictObject({
     .describe(
       "Starting: no pod ready yet. Ready: pods ready, no share. Serving: takes its share. Degraded: serves with fewer pods than asked for. Failed: cannot load or start. Draining: takes no new requests, goes soon.",
     ),
-  reason: z.enum(REVISION_REASONS).exactOptional().describe("Why it is not (fully) ready."),
+  reason: z
+    .enum(REVISION_REASONS)
+    .exactOptional()
+    .describe("Why it is not (fully) ready, or what else is wrong with it."),
   message: z.string().exactOptional().describe("The reason in words, with what to do."),
   uri: z.string().exactOptional().describe("Where its model comes from; absent when its image brings it."),
   artifact: z.string().exactOptional().describe("What the alias in the uri named when this revision was made."),
+  sha256: z
+    .string()
+    .exactOptional()
+    .describe("Digest of the model's bytes, as its pods say that they have loaded them."),
   image: z.string().exactOptional().describe("The image that it was made with."),
   replicas: z.number().int(),
   readyReplicas: z.number().int(),

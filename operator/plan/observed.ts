@@ -9,6 +9,23 @@ export interface Observed {
   /** Revisions that have a Deployment, by id. */
   readonly revisions: ReadonlyMap<string, ObservedReplicas>;
   readonly routers: ObservedRouters;
+  /** What the ready pods of revisions have loaded, by id; of one that is not here none has been asked yet. */
+  readonly loaded?: ReadonlyMap<string, LoadedModel>;
+}
+
+/** What a server says of the model that it has loaded; what it does not say is left out. */
+export interface LoadedModel {
+  readonly sha256?: string;
+  /** The fields of a row of /predict, where they have names. */
+  readonly features?: readonly Feature[];
+}
+
+export interface Feature {
+  readonly name: string;
+  /** number, integer, string or boolean. */
+  readonly type: string;
+  /** Whether a row may go without it. */
+  readonly nullable: boolean;
 }
 
 /** Counts of a Deployment. */

@@ -12,10 +12,12 @@ import type { Observed } from "./observed.ts";
 import type { PinnedRevision, RolloutRecord } from "./record.ts";
 import { desiredRevisions } from "./revision.ts";
 import type { DesiredRevision } from "./revision.ts";
+import { checkSignatures } from "./signatures.ts";
+import type { SignatureMismatch } from "./signatures.ts";
 import { complete, drain, retarget, shift } from "./transitions.ts";
 import type { PlanSettings } from "./transitions.ts";
 
-export type WaitingFor = "Replicas" | "Routers" | "Clusters" | "Routes";
+export type WaitingFor = "Replicas" | "Checks" | "Routers" | "Clusters" | "Routes";
 
 export interface PlannedRevision extends PinnedRevision {
   readonly id: string;
@@ -44,13 +46,16 @@ export interface Plan {
   readonly router: PlannedRouter | undefined;
   /** What the change that is under way waits for; undefined when nothing is under way. */
   readonly waitingFor: WaitingFor | undefined;
+  /** What keeps the change from going on until somebody changes something. */
+  readonly mismatches: readonly SignatureMismatch[];
   /** Whether every ready router was seen to apply the split that is written. */
   readonly verified: boolean;
   /** When to look again although nothing may have changed. */
   readonly requeueAfterMs: number | undefined;
 }
 
-const ROUTER_POLL_MS = 1_000;
+/** Routers and pods are asked, not watched. */
+const POLL_MS = 1_000;
 
 /** Decides who serves what share now, and what comes next. Pure: the same facts always give the same plan. */
 export function planRollout(md: ValidModelDeployment, observed: Observed, now: number, settings: PlanSettings): Plan {
@@ -77,13 +82,15 @@ function draft(
   const active = record.stage === "Preparing" ? record.from : record.to;
   const floors = replicaFloors(record, observed);
   const router = plannedRouter(md, desired, record, active.split);
-  const unmet = unmetNeed(record, floors, router, observed);
+  const signatures = checkSignatures(md, record, observed);
+  const unmet = unmetNeed(record, floors, router, signatures, observed);
   return {
     record,
     revisions: plannedRevisions(desired, record, active.split, floors),
     front: front(record),
     router,
     waitingFor: unmet,
+    mismatches: unmet === "Checks" && signatures !== "Pending" ? signatures : [],
     verified: router === undefined || !routersServe(record) || routersApply(router, observed),
     requeueAfterMs: undefined,
   };
@@ -172,6 +179,7 @@ function unmetNeed(
   record: RolloutRecord,
   floors: ReadonlyMap<string, number>,
   router: PlannedRouter | undefined,
+  signatures: ReturnType<typeof checkSignatures>,
   observed: Observed,
 ): WaitingFor | undefined {
   if (record.stage === "Completed") return undefined;
@@ -179,9 +187,11 @@ function unmetNeed(
   const needed = new Map(takers.map((id) => [id, podsForShare(record, id, floors.get(id) ?? 1, observed)]));
   const lacksPods = takers.some((id) => (observed.revisions.get(id)?.ready ?? 0) < (needed.get(id) ?? 1));
   if (lacksPods) return "Replicas";
+  if (signatures.length > 0) return "Checks";
   if (router === undefined || !routersServe(record)) return undefined;
   const { ready, replicas } = observed.routers;
-  if (ready.length === 0 || (replicas?.ready ?? 0) < (replicas?.wanted ?? 1)) return "Routers";
+  // Pods and Deployments are watched apart: a router that only one of them has told of yet has not been asked.
+  if (Math.min(ready.length, replicas?.ready ?? 0) < Math.max(1, replicas?.wanted ?? 1)) return "Routers";
   const haveClusters = ready.every(
     ({ clustersVersion, healthyHosts }) =>
       clustersVersion === router.clusters.version &&
@@ -202,8 +212,9 @@ function routersApply({ routes }: PlannedRouter, { routers }: Observed): boolean
   return routers.ready.length > 0 && routers.ready.every(({ routesHash }) => routesHash === routes.hash);
 }
 
-function nextLook({ waitingFor, verified, record }: Plan, now: number): number | undefined {
-  if (waitingFor === "Clusters" || waitingFor === "Routes" || !verified) return ROUTER_POLL_MS;
+function nextLook({ waitingFor, mismatches, verified, record }: Plan, now: number): number | undefined {
+  if (waitingFor === "Checks" && mismatches.length === 0) return POLL_MS;
+  if (waitingFor === "Clusters" || waitingFor === "Routes" || !verified) return POLL_MS;
   const ends = [...Object.values(record.draining), record.router?.drainingUntil].flatMap((until) =>
     until === undefined ? [] : [Date.parse(until)],
   );

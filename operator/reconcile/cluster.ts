@@ -55,6 +55,15 @@ export class Cluster {
     };
   }
 
+  /**
+   * Whether the object is still there and not on its way out, as the API server has it now: a watch may tell later of its
+   * end than of children that this end has left without an owner. Taken back for it, they would be collected.
+   */
+  async isLive(owner: KubeObject): Promise<boolean> {
+    const { uid, deletionTimestamp } = (await this.#read(owner, modelDeployments))?.metadata ?? {};
+    return uid === owner.metadata.uid && deletionTimestamp === undefined;
+  }
+
   /** Deletes the children of ours that are no longer desired, as they were seen: not what another one made of them. */
   async prune(owner: KubeObject, desired: readonly KubeObject[], observed: readonly KubeObject[]): Promise<void> {
     const wanted = new Set(desired.map(childKey));
@@ -162,10 +171,10 @@ export class Cluster {
     this.#remember(written);
   }
 
-  async #read(child: KubeObject): Promise<KubeObject | undefined> {
-    const path = objectPath(typeOf(child), keyOf(child));
+  async #read(object: KubeObject, type = typeOf(object)): Promise<KubeObject | undefined> {
+    const path = objectPath(type, keyOf(object));
     try {
-      return await this.#client.request<KubeObject>("GET", path, { action: `reading ${childKey(child)}` });
+      return await this.#client.request<KubeObject>("GET", path, { action: `reading ${childKey(object)}` });
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;

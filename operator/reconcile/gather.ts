@@ -1,37 +1,59 @@
-import type { V1Deployment, V1Service } from "@kubernetes/client-node";
+import type { V1Deployment, V1Service, V2HorizontalPodAutoscaler } from "@kubernetes/client-node";
 import { ANNOTATIONS, COMPONENTS, LABELS } from "../api/names.ts";
 import type { KubeObject } from "../kube/objects.ts";
-import type { ObservedReplicas, ObservedRouter } from "../plan/observed.ts";
+import type { LoadedModel, ObservedReplicas, ObservedRouter } from "../plan/observed.ts";
 import { newestRecord } from "../plan/record.ts";
 import type { RolloutRecord } from "../plan/record.ts";
 import type { Facts } from "../status/facts.ts";
 import { isReady } from "../status/pod-failure.ts";
+import type { Complaints } from "../status/pod-failure.ts";
 import { ownershipOf } from "./ownership.ts";
 import type { Pod, Sighting } from "./world.ts";
 
 type Deployment = V1Deployment & KubeObject;
+type Autoscaler = V2HorizontalPodAutoscaler & KubeObject;
 
 /** The facts of planning and status, from what was seen of the object's own children. */
 export function gather(
   sighting: Sighting,
   routers: readonly ObservedRouter[],
-  { complaints, digests }: Pick<Facts, "complaints" | "digests">,
+  complaints: Complaints,
+  models: ReadonlyMap<string, LoadedModel>,
 ): Facts {
   const own = sighting.children.filter((child) => ownershipOf(child, sighting.object) !== "Foreign");
   const deployments = own.filter((child): child is Deployment => child.kind === "Deployment");
   const revisions = deployments.filter((child) => revisionOf(child) !== undefined);
   const routerDeployment = deployments.find((child) => componentOf(child) === COMPONENTS.router);
   const front = own.find((child) => child.kind === "Service" && componentOf(child) === COMPONENTS.front);
+  const pods = Map.groupBy(revisionPods(sighting), (pod) => revisionOf(pod) ?? "");
   return {
     record: rolloutRecord(front, sighting.object),
     revisions: new Map(revisions.map((child) => [revisionOf(child) ?? "", replicasOf(child)])),
     routers: { replicas: routerDeployment && replicasOf(routerDeployment), ready: routers },
-    pods: Map.groupBy(revisionPods(sighting), (pod) => revisionOf(pod) ?? ""),
+    pods,
     complaints,
-    digests,
+    models,
+    loaded: loadedByRevision(pods, models),
     deploymentConditions: new Map(revisions.map((child) => [revisionOf(child) ?? "", child.status?.conditions ?? []])),
+    autoscalers: new Map(
+      own
+        .filter((child): child is Autoscaler => child.kind === "HorizontalPodAutoscaler")
+        .map((child) => [revisionOf(child) ?? "", child.status?.conditions ?? []]),
+    ),
     loadBalancer: loadBalancer(front),
   };
+}
+
+/** Pods of one revision load the same, or else that is told as DigestDrift; the first that says something speaks for all. */
+function loadedByRevision(
+  pods: ReadonlyMap<string, readonly Pod[]>,
+  models: ReadonlyMap<string, LoadedModel>,
+): Map<string, LoadedModel> {
+  const answers = [...pods].map(([id, all]) => {
+    const said = all.flatMap(({ metadata }) => models.get(metadata.uid ?? "") ?? []);
+    return [id, said.find((model) => Object.keys(model).length > 0) ?? said[0]] as const;
+  });
+  return new Map(answers.flatMap(([id, model]) => (model === undefined ? [] : [[id, model] as const])));
 }
 
 /** Pods that run a model, or are about to. */

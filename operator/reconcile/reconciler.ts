@@ -20,26 +20,28 @@ import type { PlanSettings } from "../plan/transitions.ts";
 import { desiredObjects } from "../resources/desired-objects.ts";
 import { withPinnedTemplate } from "../resources/pinned-template.ts";
 import type { Templated } from "../resources/pinned-template.ts";
+import { autoscalerCountsIn } from "../status/autoscaler-failure.ts";
 import { computeStatus, heldStatus, problemsText, suspendedStatus } from "../status/compute-status.ts";
 import type { Applied } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
 import type { Cluster } from "./cluster.ts";
 import { gather, readyRouterPods, revisionPods } from "./gather.ts";
-import type { ModelDigests } from "./model-digests.ts";
+import type { LoadedModels } from "./loaded-models.ts";
 import type { PodComplaints } from "./pod-complaints.ts";
+import { ownershipOf } from "./ownership.ts";
 import { childKey } from "./resource-types.ts";
 import type { Pod, Sighting, World } from "./world.ts";
 
 export interface ReconcilerOptions {
   readonly world: Pick<World, "observe">;
-  readonly cluster: Pick<Cluster, "apply" | "prune" | "writeStatus" | "touch">;
+  readonly cluster: Pick<Cluster, "isLive" | "apply" | "prune" | "writeStatus" | "touch">;
   readonly readRouters: (pods: readonly Pod[]) => Promise<ObservedRouter[]>;
   readonly aliases: {
     follow(object: ObjectKey, references: readonly AliasReference[]): void;
     stateOf(reference: AliasReference): AliasState;
   };
   readonly complaints: Pick<PodComplaints, "read">;
-  readonly digests: Pick<ModelDigests, "of">;
+  readonly models: Pick<LoadedModels, "of">;
   readonly events: { record(about: KubeObject, content: EventContent): void };
   /** Told once of each reason that a revision newly gives for not serving. */
   readonly onLoadFailure?: (object: KubeObject, reason: string) => void;
@@ -67,7 +69,7 @@ export class Reconciler {
     const sighting = world.observe(key);
     if (sighting === undefined || sighting.object.metadata.deletionTimestamp !== undefined) {
       aliases.follow(key, []);
-      this.#options.digests.of(key, []);
+      this.#options.models.of(key, []);
       return {}; // children go with their owner
     }
     const previous = statusOf(sighting.object);
@@ -85,9 +87,9 @@ export class Reconciler {
     const routerPods = readyRouterPods(sighting);
     const routers = await readRouters(routerPods);
     const modelPods = revisionPods(sighting);
-    const digests = this.#options.digests.of(key, modelPods);
+    const models = this.#options.models.of(key, modelPods);
     const { complaints, askAgainMs } = await this.#options.complaints.read(modelPods);
-    const gathered = gather(sighting, routers, { complaints, digests });
+    const gathered = gather(sighting, routers, complaints, models);
     if (isStateLost(gathered.record, gathered.revisions.size, previous, generation))
       return this.#report(sighting, heldStatus(generation, stateLost, previous, now));
     const resolved = this.#resolve(key, md, gathered.record);
@@ -95,18 +97,23 @@ export class Reconciler {
     if (resolved.unresolved !== undefined)
       return this.#report(sighting, heldStatus(generation, resolved.unresolved, previous, now));
 
+    const { object, children } = sighting;
+    const hasOrphans = children.some((child) => ownershipOf(child, object) === "Adoptable");
+    if (hasOrphans && !(await cluster.isLive(object))) return {}; // the watch is about to tell of its end
+
     const facts = { ...gathered, ...resolved };
     const plan = planRollout(md, facts, now, settings);
-    const desired = desiredObjects(md, plan).map((child) => withPins(asKubeObject(child), sighting.children));
-    const applied = await cluster.apply(sighting.object, desired, sighting.children, initialReplicas(md.name, plan));
+    const desired = desiredObjects(md, plan).map((child) => withPins(asKubeObject(child), children));
+    const applied = await cluster.apply(object, desired, children, initialReplicas(md.name, plan));
     const isRecorded = wasWritten(desired[0], applied);
-    if (isRecorded && applied.notOwned.length === 0) await cluster.prune(sighting.object, desired, sighting.children);
+    if (isRecorded && applied.notOwned.length === 0) await cluster.prune(object, desired, children);
     if (isRecorded) await this.#touchRouters(routerPods, routers, plan, now);
 
     const status = computeStatus(md, plan, facts, applied, previous, now);
     await this.#report(sighting, isRecorded ? status : withRecordOf(status, previous));
     const isBlocked = applied.notOwned.length > 0 || applied.refused.length > 0;
-    return soonest(isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs, askAgainMs);
+    const autoscalers = [...facts.autoscalers.values()].map((conditions) => autoscalerCountsIn(conditions, now));
+    return soonest(isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs, askAgainMs, ...autoscalers);
   }
 
   #resolve(key: ObjectKey, md: ValidModelDeployment, record: RolloutRecord | undefined): ResolvedAliases {
@@ -125,7 +132,8 @@ export class Reconciler {
     for (const event of transitionEvents(previous, status)) {
       events.record(object, event);
       const { type, revision, reason, message } = event;
-      if (type === "Warning" && revision !== undefined) onLoadFailure?.(object, reason);
+      const isLoadFailure = type === "Warning" && revision !== undefined && reason !== "NotScaling";
+      if (isLoadFailure) onLoadFailure?.(object, reason);
       const { namespace, name } = object.metadata;
       log.info({ namespace, name, ...(revision && { revision }), reason, detail: message }, "model deployment changed");
     }

@@ -18,7 +18,7 @@ export function computeStatus(
   previous: ModelDeploymentStatus,
   now: number,
 ): ModelDeploymentStatus {
-  const revisions = plan.revisions.map((revision) => revisionStatus(revision, plan, facts));
+  const revisions = plan.revisions.map((revision) => revisionStatus(revision, plan, facts, previous, now));
   const judged = [...verdicts(md, plan, revisions, facts, applied, previous), ...staleAliases(facts)];
   const step = plan.waitingFor ?? (plan.record.stage === "Completed" ? undefined : plan.record.stage);
   return {

@@ -1,12 +1,13 @@
 import type { V1Pod } from "@kubernetes/client-node";
+import type { LoadedModel } from "../plan/observed.ts";
 import type { PodFailure } from "./pod-failure.ts";
 
 /** Characters of a digest that tell it from another one. */
 const SHORT = 12;
 
 /** Pods of one revision that loaded different bytes answer as different models; undefined while none is known to. */
-export function digestDrift(pods: readonly V1Pod[], digests: ReadonlyMap<string, string>): PodFailure | undefined {
-  const known = pods.flatMap(({ metadata }) => digests.get(metadata?.uid ?? "") ?? []);
+export function digestDrift(pods: readonly V1Pod[], models: ReadonlyMap<string, LoadedModel>): PodFailure | undefined {
+  const known = pods.flatMap(({ metadata }) => models.get(metadata?.uid ?? "")?.sha256 ?? []);
   const counts = Map.groupBy(known, (digest) => digest);
   if (counts.size < 2) return undefined;
   const loaded = [...counts]

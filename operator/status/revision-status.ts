@@ -1,15 +1,28 @@
-import type { RevisionStatus } from "../api/status.ts";
+import type { ModelDeploymentStatus, RevisionStatus } from "../api/status.ts";
 import type { Plan, PlannedRevision } from "../plan/plan-rollout.ts";
+import { autoscalerFailure } from "./autoscaler-failure.ts";
 import { digestDrift } from "./digest-drift.ts";
 import type { Facts } from "./facts.ts";
 import { worstFailure } from "./pod-failure.ts";
 import type { PodFailure } from "./pod-failure.ts";
 
 /** One revision as it stands: what it should do, what it does, and why not. */
-export function revisionStatus(revision: PlannedRevision, plan: Plan, facts: Facts): RevisionStatus {
+export function revisionStatus(
+  revision: PlannedRevision,
+  plan: Plan,
+  facts: Facts,
+  previous: ModelDeploymentStatus,
+  now: number,
+): RevisionStatus {
   const { id, version, source, artifact, image, desiredWeight, appliedWeight } = revision;
   const { wanted, ready } = facts.revisions.get(id) ?? { wanted: revision.floor, ready: 0 };
-  const failure = ready >= wanted ? driftOf(id, facts) : revisionFailure(id, facts);
+  const before = previous.revisions?.find((other) => other.revision === id);
+  const failure =
+    ready >= wanted
+      ? (misfit(id, plan, facts) ?? autoscalerFailure(facts.autoscalers.get(id) ?? [], before?.message, now))
+      : revisionFailure(id, facts);
+  // A restarted operator has to ask again, and pods that go take what they said with them: a revision's bytes stay.
+  const sha256 = facts.loaded?.get(id)?.sha256 ?? before?.sha256;
   const verified = verifiedWeight(revision, plan);
   return {
     revision: id,
@@ -18,6 +31,7 @@ export function revisionStatus(revision: PlannedRevision, plan: Plan, facts: Fac
     ...(failure && { reason: failure.reason, message: failure.message }),
     ...(source && { uri: source.uri }),
     ...(artifact !== undefined && { artifact }),
+    ...(sha256 !== undefined && { sha256 }),
     image,
     replicas: wanted,
     readyReplicas: ready,
@@ -39,9 +53,16 @@ export function revisionFailure(id: string, facts: Facts): PodFailure | undefine
   };
 }
 
-/** All pods may be ready, and still not serve the same model. */
-export function driftOf(id: string, { pods, digests }: Facts): PodFailure | undefined {
-  return digestDrift(pods.get(id) ?? [], digests);
+/** All pods may be ready, and still not serve the same model, or one that takes other rows than what serves now. */
+export function misfit(id: string, { mismatches }: Plan, facts: Facts): PodFailure | undefined {
+  const mismatch = mismatches.find(({ revision }) => revision === id);
+  return (
+    driftOf(id, facts) ?? (mismatch && { reason: "SignatureMismatch", message: mismatch.message, permanent: true })
+  );
+}
+
+function driftOf(id: string, { pods, models }: Facts): PodFailure | undefined {
+  return digestDrift(pods.get(id) ?? [], models);
 }
 
 function stateOf(

@@ -3,7 +3,7 @@ import type { ModelDeploymentStatus, RevisionStatus } from "../api/status.ts";
 import type { Plan } from "../plan/plan-rollout.ts";
 import type { Verdict } from "./conditions.ts";
 import type { Applied, Facts } from "./facts.ts";
-import { driftOf, revisionFailure } from "./revision-status.ts";
+import { misfit, revisionFailure } from "./revision-status.ts";
 
 interface Stall {
   readonly reason: string;
@@ -56,7 +56,7 @@ function stallOf(plan: Plan, facts: Facts, { notOwned, refused }: Applied): Stal
   for (const { id, isDesired } of plan.revisions) {
     const isAsked = isDesired || plan.record.to.split.some(({ revision }) => revision === id);
     const hasPods = (facts.revisions.get(id)?.ready ?? 0) > 0;
-    const failure = isAsked ? (hasPods ? driftOf(id, facts) : revisionFailure(id, facts)) : undefined;
+    const failure = isAsked ? (hasPods ? misfit(id, plan, facts) : revisionFailure(id, facts)) : undefined;
     if (failure?.permanent) return { reason: failure.reason, message: `${id}: ${failure.message}` };
   }
   return undefined;
@@ -69,6 +69,7 @@ function quotaOf({ refused }: Applied): Stall | undefined {
 }
 
 const WAITING = {
+  Checks: "to be told which rows the new revision's model takes",
   Routers: "for a ready router",
   Clusters: "until every router knows the versions and their pods",
   Routes: "until every router applies the split",

@@ -79,6 +79,12 @@ describe("the chart", function () {
     expect(dropped?.metadata.annotations).to.equal(undefined);
   });
 
+  it("needs nothing that has to be up before it: no webhook, no certificate, no other operator's resource", async () => {
+    const groups = (await renderChart("slipway-system")).map(({ apiVersion }) => apiVersion.split("/").at(-2) ?? "");
+    const builtIn = ["", "apps", "apiextensions.k8s.io", "policy", "rbac.authorization.k8s.io"];
+    expect([...new Set(groups)].filter((group) => !builtIn.includes(group))).to.deep.equal([]);
+  });
+
   for (const [title, values, message] of [
     ["a misspelt value", { replica: 3 }, "'replica' not allowed"],
     ["a misspelt value within another", { operator: { loglevel: "debug" } }, "'loglevel' not allowed"],

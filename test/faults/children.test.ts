@@ -14,6 +14,8 @@ import { condition } from "../integration/objects/fixture.ts";
 import type { Fixture, ModelDeployment } from "../integration/objects/fixture.ts";
 import { eventually } from "../support/eventually.ts";
 import { endState, expectSameState, settled } from "./support/end-state.ts";
+import { isChildWrite } from "./support/fault-proxy.ts";
+import type { ProxiedRequest } from "./support/fault-proxy.ts";
 import { FaultCluster } from "./support/site.ts";
 import type { Site } from "./support/site.ts";
 
@@ -30,6 +32,9 @@ const change = spec("configmap://loan-v3");
 
 /** A real garbage collector learns of new kinds of owners every 30 s only. */
 const COLLECTED_WITHIN_MS = 90_000;
+
+/** A watch that is late by this tells of nothing before the others have told everything. */
+const LATE_MS = 3_000;
 
 /** What people and programs do to children; of each kind. */
 const DRIFTS: readonly (readonly [type: ResourceType, patch: object])[] = [
@@ -103,8 +108,8 @@ describe("children of a live object", function () {
   });
 
   it("survive the loss of either copy of the record in the middle of a change", async () => {
-    await fixture.apply(NAME, change);
-    await eventually(async () => expect((await object()).status?.rollout).to.include({ stage: "Preparing" }));
+    const { metadata } = await fixture.apply(NAME, change);
+    await eventually(async () => expect((await object()).status?.observedGeneration).to.equal(metadata.generation));
     await fixture.patchStatus(modelDeployments, NAME, null);
     await fixture.patch(services, NAME, { metadata: { annotations: { [ANNOTATIONS.record]: null } } }).catch(() => {});
     await settledOrLost();
@@ -143,48 +148,51 @@ describe("children of an object that goes", function () {
   });
   after(async () => cluster?.[Symbol.asyncDispose]());
 
-  for (const propagationPolicy of ["Background", "Foreground"] as const)
-    it(`go with it (${propagationPolicy}), and none comes back`, async () => {
-      await using site = await liveSite();
+  for (const propagationPolicy of ["Background", "Foreground"] as const) {
+    it(`go with it (${propagationPolicy}), and the operator makes and changes none of them`, async () => {
+      await using site = await liveSite(watchesOf(...childTypes));
       const writes = site.proxy.writes.length;
-      await deleteObject(site.fixture.cluster.client, modelDeployments, keyIn(site), { propagationPolicy });
-      await eventually(async () => {
-        expect(await site.fixture.find(modelDeployments, NAME)).to.equal(undefined);
-        expect(await names(site)).to.deep.equal([]);
-      }, COLLECTED_WITHIN_MS);
-      expect(
-        site.proxy.writes.slice(writes).map(({ path }) => path),
-        "writes since",
-      ).to.deep.equal([]);
+      await goneBy(site, propagationPolicy);
+      expectSameState(childWrites(site, writes), [], "writes of children since");
     });
 
-  it("stay when it is deleted as an orphan's parent, are left alone, and are adopted by its successor", async () => {
-    await using site = await liveSite();
-    const before = await names(site);
-    const writes = site.proxy.writes.length;
-    await deleteObject(site.fixture.cluster.client, modelDeployments, keyIn(site), { propagationPolicy: "Orphan" });
-    await eventually(
-      async () => expect(await site.fixture.find(modelDeployments, NAME)).to.equal(undefined),
-      COLLECTED_WITHIN_MS,
-    );
-    expect(await names(site)).to.deep.equal(before);
-    expect(
-      site.proxy.writes.slice(writes).map(({ path }) => path),
-      "writes since",
-    ).to.deep.equal([]);
-    await site.fixture.apply(NAME, given);
-    const object = await settled(site, NAME);
-    expect(await names(site)).to.deep.equal(before);
-    for (const child of await all(site)) expect(child.metadata.ownerReferences?.[0]?.uid).to.equal(object.metadata.uid);
-  });
+    it(`go with it (${propagationPolicy}), and none comes back, though the operator hears of it after they have gone`, async () => {
+      await using site = await liveSite(watchesOf(modelDeployments));
+      await goneBy(site, propagationPolicy);
+    });
+  }
+
+  for (const [when, late] of [
+    ["", childTypes],
+    [", though the operator hears of it last", [modelDeployments]],
+  ] as const)
+    it(`stay when it is deleted as an orphan's parent${when}, are left alone, and are adopted by its successor`, async () => {
+      await using site = await liveSite(watchesOf(...late));
+      const before = await names(site);
+      const writes = site.proxy.writes.length;
+      await deleteObject(site.fixture.cluster.client, modelDeployments, keyIn(site), { propagationPolicy: "Orphan" });
+      await eventually(
+        async () => expect(await site.fixture.find(modelDeployments, NAME)).to.equal(undefined),
+        COLLECTED_WITHIN_MS,
+      );
+      await site.idle();
+      expectSameState(childWrites(site, writes), [], "writes of children since");
+      expect(await names(site)).to.deep.equal(before);
+      for (const child of await all(site)) expect(child.metadata.ownerReferences ?? []).to.deep.equal([]);
+      await site.fixture.apply(NAME, given);
+      const object = await settled(site, NAME);
+      expect(await names(site)).to.deep.equal(before);
+      for (const child of await all(site))
+        expect(child.metadata.ownerReferences?.[0]?.uid).to.equal(object.metadata.uid);
+    });
 
   it("are its successor's when it is made again under the same name in the middle of a change", async () => {
     await using site = await liveSite();
     const reference = withoutCounts(await endState(site.fixture, await settled(site, NAME)));
-    await site.fixture.apply(NAME, change);
+    const { metadata } = await site.fixture.apply(NAME, change);
     await eventually(async () => {
       const { status } = await site.fixture.get<ModelDeployment>(modelDeployments, NAME);
-      expect(status?.rollout).to.include({ stage: "Preparing" });
+      expect(status?.observedGeneration).to.equal(metadata.generation);
     });
     await site.fixture.delete(modelDeployments, NAME);
     await eventually(async () => expect(await site.fixture.find(modelDeployments, NAME)).to.equal(undefined));
@@ -204,15 +212,44 @@ describe("children of an object that goes", function () {
       expect(await names(site)).to.deep.equal([]);
     }, COLLECTED_WITHIN_MS);
     expect(site.output).to.not.include('"level":"fatal"');
-    await eventually(async () => expect(await idle(site)).to.equal(true));
+    await site.idle();
   });
 
-  async function liveSite(): Promise<Site> {
+  /** With an object for which nothing is left to do. Of what is late the operator hears so much later. */
+  async function liveSite(isLate: (request: ProxiedRequest) => boolean = () => false): Promise<Site> {
     const site = await cluster.site();
-    site.startOperator();
-    await site.fixture.apply(NAME, given);
-    await settled(site, NAME);
-    return site;
+    site.proxy.faultFor = (request) => (isLate(request) ? { kind: "lag", ms: LATE_MS } : undefined);
+    try {
+      site.startOperator();
+      await site.fixture.apply(NAME, given);
+      await settled(site, NAME);
+      await site.idle();
+      return site;
+    } catch (error) {
+      await site[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** The object is deleted, its children are collected, and the operator has nothing to say to that. */
+  async function goneBy(site: Site, propagationPolicy: "Background" | "Foreground"): Promise<void> {
+    await deleteObject(site.fixture.cluster.client, modelDeployments, keyIn(site), { propagationPolicy });
+    const isGone = async (): Promise<void> => {
+      expect(await site.fixture.find(modelDeployments, NAME)).to.equal(undefined);
+      expect(await names(site)).to.deep.equal([]);
+    };
+    await eventually(isGone, COLLECTED_WITHIN_MS);
+    await site.idle();
+    await eventually(isGone, COLLECTED_WITHIN_MS); // what was made meanwhile has no owner, and is collected
+    await site.idle();
+    await isGone();
+  }
+
+  function childWrites({ proxy }: Site, from: number): string[] {
+    return proxy.writes
+      .slice(from)
+      .filter(isChildWrite)
+      .map(({ method, path }) => `${method} ${path}`);
   }
 
   async function all({ fixture }: Site): Promise<KubeObject[]> {
@@ -224,17 +261,15 @@ describe("children of an object that goes", function () {
     return (await all(site)).map(({ metadata }) => metadata.name).toSorted();
   }
 
-  /** Nothing is retried for ever. */
-  async function idle(site: Site): Promise<boolean> {
-    const before = site.proxy.writes.length;
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
-    return site.proxy.writes.length === before;
-  }
-
   function keyIn({ namespace }: Site): { namespace: string; name: string } {
     return { namespace, name: NAME };
   }
 });
+
+/** The requests that tell of changes of these kinds. */
+function watchesOf(...types: readonly ResourceType[]): (request: ProxiedRequest) => boolean {
+  return ({ path, query }) => query.get("watch") === "true" && types.some(({ plural }) => path.endsWith(`/${plural}`));
+}
 
 /** How many changes it took to get here is not part of where one is. */
 function withoutCounts(state: unknown): unknown {

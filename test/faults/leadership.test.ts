@@ -101,8 +101,9 @@ describe("of two operators", function () {
     await using _stopped = third.proxy;
     await eventually(async () => expect(await third.operator.readiness()).to.equal(200));
     await replicas.second.operator[Symbol.asyncDispose]();
+    expect(await holder(site), "who holds the lease that the second gave back").to.not.match(/^second/);
     await site.fixture.apply(NAME, given);
-    await settled(site, NAME, 12_000); // below the lease's 15 s: it was released
+    await settled(site, NAME);
   });
 
   /** The first one leads. */

@@ -1,12 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
+import { LABELS } from "../../operator/api/names.ts";
+import { horizontalPodAutoscalers } from "../../operator/kube/objects.ts";
+import type { KubeObject } from "../../operator/kube/objects.ts";
+import { modelDeployments } from "../../operator/reconcile/resource-types.ts";
 import { oneVersion, twoVersions } from "../integration/objects/fixture.ts";
+import type { ModelDeployment } from "../integration/objects/fixture.ts";
 import { eventually } from "../support/eventually.ts";
 import { expectSameState, settled } from "./support/end-state.ts";
-import { isLongForm } from "./support/forms.ts";
+import { isLongForm, isRealCluster } from "./support/forms.ts";
 import { Lanes } from "./support/lanes.ts";
 import type { OperatorProcess } from "./support/operator-process.ts";
 import { FaultCluster } from "./support/site.ts";
+import type { Site } from "./support/site.ts";
+
+type Autoscaler = KubeObject & { status?: { conditions?: { type: string; status: string }[] } };
 
 const OBJECTS = 100;
 /** The long form meets the resync of ten minutes, and the end of every watch. */
@@ -39,10 +47,12 @@ describe(`with ${OBJECTS} live objects`, function () {
       await site.fixture.apply(name, spec ?? oneVersion);
     });
     await lanes.all(names, async (name) => settled(site, name, 240_000));
+    await eventually(async () => autoscalersAreTold(site), 180_000);
     await eventually(() => {
       const last = site.proxy.requests.findLast(({ query }) => query.get("watch") !== "true");
       expect(performance.now() - (last?.at ?? 0), "ms since the last Event was written").to.be.above(5_000);
     }, 120_000);
+    await site.idle();
     const from = site.proxy.requests.length;
     await sleep(MINUTES * 60_000);
     const others = site.proxy.requests.slice(from).filter(({ query }) => query.get("watch") !== "true");
@@ -58,6 +68,19 @@ describe(`with ${OBJECTS} live objects`, function () {
     await reconciledAll(restarted);
     expect(site.proxy.writes.slice(writes).map(({ method, path }) => `${method} ${path}`)).to.deep.equal([]);
   });
+
+  /** Each HPA has looked for metrics; where there are none, that is told, once, a minute later. */
+  async function autoscalersAreTold({ fixture }: Site): Promise<void> {
+    const objects = new Map(
+      (await fixture.list<ModelDeployment>(modelDeployments)).map((each) => [each.metadata.name, each]),
+    );
+    for (const { metadata, status } of await fixture.list<Autoscaler>(horizontalPodAutoscalers)) {
+      const name = metadata.labels?.[LABELS.modelDeployment] ?? "";
+      if (isRealCluster) expect(status?.conditions, name).to.not.be.empty;
+      const fails = status?.conditions?.some(({ type, status: is }) => type === "ScalingActive" && is === "False");
+      if (fails) expect(objects.get(name)?.status?.revisions?.[0], name).to.include({ reason: "NotScaling" });
+    }
+  }
 
   async function reconciledAll(operator: OperatorProcess): Promise<void> {
     await eventually(async () => {

@@ -32,7 +32,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "slipway.rules" -}}
 - apiGroups: [serving.slipway.dev]
   resources: [modeldeployments]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 - apiGroups: [serving.slipway.dev]
   resources: [modeldeployments/status]
   verbs: [patch]

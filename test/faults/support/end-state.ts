@@ -1,5 +1,6 @@
 import { deepStrictEqual } from "node:assert/strict";
 import { ANNOTATIONS, LABELS } from "../../../operator/api/names.ts";
+import type { RevisionStatus } from "../../../operator/api/status.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
 import { newestRecord } from "../../../operator/plan/record.ts";
 import { childKey, childTypes, modelDeployments } from "../../../operator/reconcile/resource-types.ts";
@@ -79,7 +80,14 @@ function normalisedChild(child: KubeObject): object {
 
 function normalisedStatus({ status = {} }: ModelDeployment): object {
   const conditions = status.conditions?.map(({ lastTransitionTime: _when, ...rest }) => rest);
-  return { ...status, conditions, rollout: normalisedRecord(status.rollout) };
+  const revisions = status.revisions?.map(withoutAutoscaler);
+  return { ...status, conditions, revisions, rollout: normalisedRecord(status.rollout) };
+}
+
+/** A cluster without metrics says so of each HPA, a minute after it was made. */
+function withoutAutoscaler(revision: RevisionStatus): object {
+  const { reason, message: _message, ...rest } = revision;
+  return reason === "NotScaling" ? rest : revision;
 }
 
 function normalisedRecord(copy: unknown): unknown {

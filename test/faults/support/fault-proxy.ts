@@ -203,6 +203,11 @@ export function isObjectWrite({ method, path }: ProxiedRequest): boolean {
   return WRITES.has(method) && !path.includes("/events") && !path.includes("/leases");
 }
 
+/** Whether it makes, changes or deletes a child: neither a report nor the touch of a router's pod. */
+export function isChildWrite(request: ProxiedRequest): boolean {
+  return isObjectWrite(request) && !/\/(modeldeployments|pods)\//.test(request.path);
+}
+
 function answer(response: ServerResponse, code: number, reason: string, retryAfterSeconds?: number): void {
   const message = `the test answers ${code} ${reason}`;
   const body = { kind: "Status", apiVersion: "v1", status: "Failure", code, reason, message };

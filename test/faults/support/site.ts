@@ -6,12 +6,18 @@ import { ClusterClient } from "../../../local/cluster/client.ts";
 import { deleteObject } from "../../../operator/kube/apply.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
 import { Fixture } from "../../integration/objects/fixture.ts";
+import { eventually } from "../../support/eventually.ts";
 import { namespaces } from "../../support/resource-types.ts";
 import { startTestCluster } from "../../support/test-cluster.ts";
 import type { TestCluster } from "../../support/test-cluster.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { InstantRouters } from "./instant-routers.ts";
 import { OperatorProcess } from "./operator-process.ts";
+
+/** An operator asks routers that do not follow again after a second. */
+const QUIET_MS = 2_500;
+
+const NOBODY_WORKS = [/^workqueue_depth\{.*\} 0$/m, /^controller_runtime_active_workers\{.*\} 0$/m];
 
 /** A cluster whose pods and routers are ready at once, on which each test has a place of its own. */
 export class FaultCluster implements AsyncDisposable {
@@ -82,6 +88,21 @@ export class Site implements AsyncDisposable {
     const operator = OperatorProcess.start({ kubeconfig, namespace: this.namespace, flags });
     this.#operators.push(operator);
     return operator;
+  }
+
+  /**
+   * Once its operators have nothing left to do. An object may say that it is live while a router is still touched or its
+   * report is on its way: nobody works, nothing waits, and for longer than an operator leaves routers alone came no write.
+   */
+  async idle(): Promise<void> {
+    const alive = this.#operators.filter(({ hasEnded }) => !hasEnded);
+    await eventually(async () => {
+      for (const metrics of await Promise.all(alive.map((operator) => operator.metrics())))
+        if (!NOBODY_WORKS.every((line) => line.test(metrics))) throw new Error(`an operator works:\n${metrics}`);
+      const [last] = this.proxy.writes.slice(-1);
+      if (last !== undefined && performance.now() - last.at < QUIET_MS)
+        throw new Error(`${last.method} ${last.path} came within the last ${QUIET_MS} ms`);
+    }, 60_000);
   }
 
   /** What its operators said last. */

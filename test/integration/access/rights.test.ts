@@ -7,6 +7,7 @@ import {
   collectionPath,
   horizontalPodAutoscalers,
   objectPath,
+  podDisruptionBudgets,
   services,
   pods,
 } from "../../../operator/kube/objects.ts";
@@ -116,6 +117,16 @@ for (const scope of ["all namespaces", "some namespaces"] as const)
       }));
       await fixture.patchStatus(pods, pod?.metadata.name ?? "", { conditions, containerStatuses });
       await eventually(() => expect(used()).to.include("events list"), 30_000);
+    });
+
+    it("suffice to take back a child that lost its owner", async () => {
+      await fixture.apply("lost", oneVersion);
+      const name = fixture.child(await fixture.ready("lost"), "v1");
+      await fixture.patch(podDisruptionBudgets, name, { metadata: { ownerReferences: null } });
+      await eventually(async () => {
+        const { metadata } = await fixture.get(podDisruptionBudgets, name);
+        expect(metadata.ownerReferences).to.have.length(1);
+      }, 30_000);
     });
 
     it("suffice to see that a name is taken", async () => {

@@ -89,6 +89,31 @@ describe("the children of a ModelDeployment", function () {
     expect((await fixture.get<Child>(deployments, name)).spec).to.include({ replicas: 5 });
   });
 
+  it("follow the behavior of an HPA as it is written, changed and taken away", async () => {
+    const autoscaling = { minReplicas: 1, maxReplicas: 4 };
+    const scaleDown = {
+      stabilizationWindowSeconds: 600,
+      selectPolicy: "Min",
+      policies: [{ type: "Pods", value: 1, periodSeconds: 60 }],
+    };
+    const scaleUp = { stabilizationWindowSeconds: 0, policies: [{ type: "Percent", value: 50, periodSeconds: 30 }] };
+    const written = async (behavior: object): Promise<void> => {
+      await fixture.apply("behaving", { ...oneVersion, serving: { autoscaling: { ...autoscaling, ...behavior } } });
+    };
+    await written({ behavior: { scaleDown } });
+    const name = fixture.child(await fixture.ready("behaving"), "v1");
+    const behaviorNow = async () => (await fixture.get<Child>(horizontalPodAutoscalers, name)).spec["behavior"];
+    expect(await behaviorNow()).to.deep.include({ scaleDown });
+    await written({ behavior: { scaleDown: { ...scaleDown, stabilizationWindowSeconds: 900 }, scaleUp } });
+    await eventually(async () => {
+      const now = (await behaviorNow()) as { scaleDown: object; scaleUp: object };
+      expect(now.scaleDown).to.deep.equal({ ...scaleDown, stabilizationWindowSeconds: 900 });
+      expect(now.scaleUp).to.deep.include(scaleUp);
+    });
+    await written({});
+    await eventually(async () => expect(await behaviorNow()).to.equal(undefined));
+  });
+
   it("keep their pods when autoscaling takes over from a fixed number", async () => {
     await fixture.apply("switching", { ...oneVersion, serving: { replicas: 4 } });
     const name = fixture.child(await fixture.ready("switching"), "v1");

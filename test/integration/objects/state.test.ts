@@ -1,8 +1,10 @@
 import { expect } from "chai";
-import { deployments, leases, services } from "../../../operator/kube/objects.ts";
+import { deployments, leases, pods, services } from "../../../operator/kube/objects.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
 import type { Operator } from "../../../operator/operator.ts";
 import { modelDeployments } from "../../../operator/reconcile/resource-types.ts";
+import type { Pod } from "../../../operator/reconcile/world.ts";
+import { isReady } from "../../../operator/status/pod-failure.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startTestCluster } from "../../support/test-cluster.ts";
 import type { TestCluster } from "../../support/test-cluster.ts";
@@ -37,6 +39,38 @@ describe("what the operator knows", function () {
     await fixture.patch(modelDeployments, "resting", { metadata: { annotations: { poke: "once" } } });
     await writesOf(operator, 0);
     expect(await versions("resting")).to.deep.equal(before);
+  });
+
+  it("is written to the status alone: everything else of an object is its author's, and nothing delays its end", async () => {
+    operator = await cluster.startOperator();
+    const { metadata, spec } = await fixture.apply("authored", {
+      ...oneVersion,
+      serving: { autoscaling: { maxReplicas: 2 } },
+    });
+    const object = await fixture.ready("authored");
+    expect(object.spec).to.deep.equal(spec);
+    expect(object.metadata.generation).to.equal(metadata.generation);
+    expect(object.metadata).to.not.have.any.keys("finalizers", "labels", "annotations");
+    const ours = object.metadata.managedFields?.filter(({ manager }) => manager?.startsWith("slipway"));
+    expect(ours?.flatMap(({ fieldsV1 }) => Object.keys(fieldsV1 ?? {}))).to.deep.equal(["f:status"]);
+  });
+
+  it("is not needed by what serves: pods that go while no operator runs are replaced and become ready", async () => {
+    operator = await cluster.startOperator();
+    await fixture.apply("alone", { ...oneVersion, serving: { replicas: 2 } });
+    await fixture.ready("alone");
+    await operator.stop();
+    operator = undefined;
+    const podsNow = async () => fixture.list<Pod>(pods, "serving.slipway.dev/model-deployment=alone");
+    const before = await podsNow();
+    for (const { metadata } of before) await fixture.delete(pods, metadata.name);
+    await eventually(async () => {
+      const now = await podsNow();
+      expect(now.filter(isReady)).to.have.length(2);
+      expect(now.map(({ metadata }) => metadata.uid)).to.not.have.any.members(
+        before.map(({ metadata }) => metadata.uid),
+      );
+    }, 30_000);
   });
 
   it("survives the loss of the status, or of the record's annotation", async () => {

@@ -1,8 +1,10 @@
 import { expect } from "chai";
 import { configMaps, pods } from "../../../operator/kube/objects.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
+import { folderDigest, listFiles } from "../../../runtime/source/file-tree.ts";
 import { eventually } from "../../support/eventually.ts";
 import { condition, oneVersion } from "../objects/fixture.ts";
+import type { ModelDeployment } from "../objects/fixture.ts";
 import { predictWhile } from "./clients.ts";
 import { startRunningSystem, sticky } from "./running-system.ts";
 import type { RunningSystem } from "./running-system.ts";
@@ -89,11 +91,67 @@ describe("when a runtime fails, traffic", function () {
     expect(object.status?.revisions?.[0]?.message).to.match(/\(1 pod\), .*\(1 pod\); .*source\.sha256/);
   });
 
+  it("goes to new bytes under the same address once the spec names their digest, and no request is lost", async () => {
+    const digestOf = async (folder: string): Promise<string> =>
+      folderDigest(folder, await listFiles(folder, folder, Number.POSITIVE_INFINITY));
+    const uri = await artifact("overwritten", "loan-v1", []);
+    const overwrite = async (from: string): Promise<void> => {
+      const { data, binaryData } = await running.fixture.get<KubeObject & { data: object; binaryData: object }>(
+        configMaps,
+        from,
+      );
+      await running.fixture.patch(configMaps, "overwritten", { data, binaryData });
+    };
+    await overwrite("loan-v1");
+    const pinned = async (folder: string): Promise<void> => {
+      const source = { uri, sha256: await digestOf(folder) };
+      await running.fixture.apply("overwritten", { source, serving: { replicas: 2 } });
+      const isShown = ({ status }: ModelDeployment): boolean =>
+        status?.revisions?.some(({ weight, sha256 }) => weight.verified === 100 && sha256 === source.sha256) === true;
+      await running.fixture.until("overwritten", isShown, 60_000);
+    };
+    await pinned("examples/loan/1.0.0");
+    const port = await running.fronts.portOf(running.cluster.namespace, "overwritten");
+    const result = await predictWhile(port, async () => {
+      await overwrite("loan-v2");
+      await pinned("examples/loan/2.0.0");
+    });
+    expect(result.failures).to.deep.equal([]);
+    await eventually(async () => {
+      const { versions } = await predictWhile(port, async () => {});
+      expect(versions).to.deep.equal(new Set(["2.0.0"]));
+    }, 30_000);
+  });
+
+  it("does not go to a revision that refuses what users send, until they are said not to send it: SignatureMismatch", async () => {
+    const all = ["age", "income", "credit_score"];
+    const lenient = [...all.slice(0, 2), { name: "credit_score", nullable: true }];
+    await running.fixture.apply("stricter", { source: { uri: await artifact("lenient", "loan-v1", lenient) } });
+    await running.fixture.ready("stricter", 60_000);
+    const source = { uri: await artifact("strict", "loan-v1", all) };
+    await running.fixture.apply("stricter", { source });
+    const held = await running.fixture.until(
+      "stricter",
+      (each) => condition(each, "Stalled")?.reason === "SignatureMismatch",
+      60_000,
+    );
+    expect(condition(held, "Available")).to.include({ status: "True" });
+    expect(condition(held, "Stalled")?.message).to.match(
+      /takes no row without the feature "credit_score", v1-\w+ does/,
+    );
+    const [serving, next] = [...(held.status?.revisions ?? [])].toSorted((a, b) => b.weight.applied - a.weight.applied);
+    expect(serving?.weight.applied).to.equal(100);
+    expect(next).to.include({ state: "Ready", reason: "SignatureMismatch", uri: source.uri });
+    expect(new Set([serving?.sha256, next?.sha256]), "digests").to.have.property("size", 2);
+    await running.fixture.apply("stricter", { source, rollout: { checks: { signature: "Ignore" } } });
+    await running.fixture.ready("stricter", 60_000);
+  });
+
   /** A ConfigMap of the test: given files, or the loan model with changed features. */
   async function artifact(
     name: string,
     data: string | object | undefined,
-    features?: readonly string[],
+    features?: readonly (string | object)[],
   ): Promise<string> {
     if (data === undefined) return "configmap://there-is-none";
     if (typeof data === "object") {

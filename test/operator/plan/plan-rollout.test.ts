@@ -1,7 +1,9 @@
 import { expect } from "chai";
 import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
+import { planRollout } from "../../../operator/plan/plan-rollout.ts";
 import type { Plan } from "../../../operator/plan/plan-rollout.ts";
 import { movedBuckets } from "../../../operator/traffic/intervals.ts";
+import { validModelDeployment } from "../../support/operator/model-deployment.ts";
 import { RolloutInvariants } from "../../support/operator/rollout-invariants.ts";
 import { SETTINGS, SimulatedCluster } from "../../support/operator/simulated-cluster.ts";
 
@@ -110,6 +112,17 @@ describe("planRollout", () => {
       split: "v1:80 v2:20",
       waitingFor: "Clusters",
     });
+  });
+
+  it("waits for a router that its Deployment counts as ready and that nobody has asked yet", () => {
+    const cluster = live(two(80, 20));
+    cluster.change(two(60, 40));
+    cluster.settle();
+    const observed = cluster.observe();
+    const ready = observed.routers.ready.slice(1);
+    const md = validModelDeployment(cluster.spec, { generation: 2 });
+    const plan = planRollout(md, { ...observed, routers: { ...observed.routers, ready } }, cluster.now, SETTINGS);
+    expect(summary(plan)).to.deep.equal({ stage: "Preparing", split: "v1:80 v2:20", waitingFor: "Routers" });
   });
 
   it("moves only users from v1 to v2 when 80/20 becomes 60/40", () => {

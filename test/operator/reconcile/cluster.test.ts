@@ -6,7 +6,11 @@ import { RecordingClient } from "../../support/operator/recording-client.ts";
 const ownerReferences = [
   { apiVersion: "v1", kind: "ModelDeployment", name: "loan", uid: "uid-loan", controller: true },
 ];
-const owner: KubeObject = { apiVersion: "v1", kind: "ModelDeployment", metadata: { name: "loan", uid: "uid-loan" } };
+const owner: KubeObject = {
+  apiVersion: "v1",
+  kind: "ModelDeployment",
+  metadata: { name: "loan", namespace: "credit", uid: "uid-loan" },
+};
 const desired = {
   apiVersion: "apps/v1",
   kind: "Deployment",
@@ -46,4 +50,17 @@ describe("Cluster", () => {
     const autoscaler = { manager: "kube-controller-manager", ownsReplicas: true };
     expect(await writesFor(written(ours, autoscaler))).to.deep.equal(["PATCH Deployment/loan-v1"]);
   });
+
+  for (const [what, metadata, isLive] of [
+    ["is there", {}, true],
+    ["is on its way out", { deletionTimestamp: "2026-01-01T00:00:00Z" }, false],
+    ["was made again under the same name", { uid: "uid-successor" }, false],
+    ["is gone", undefined, false],
+  ] as const)
+    it(`knows by the API server whether an object lives that ${what}`, async () => {
+      const client = new RecordingClient();
+      if (metadata !== undefined) client.put({ ...owner, metadata: { ...owner.metadata, ...metadata } });
+      expect(await new Cluster(client, () => {}).isLive(owner)).to.equal(isLive);
+      expect(client.writes).to.deep.equal([]);
+    });
 });

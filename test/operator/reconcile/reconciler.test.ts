@@ -3,9 +3,11 @@ import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment
 import type { ModelDeploymentStatus } from "../../../operator/api/status.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
 import type { AliasReference, AliasState } from "../../../operator/plan/aliases.ts";
+import type { LoadedModel } from "../../../operator/plan/observed.ts";
 import { Cluster } from "../../../operator/reconcile/cluster.ts";
 import type { ReconcileResult } from "../../../operator/kube/controller.ts";
 import { Reconciler } from "../../../operator/reconcile/reconciler.ts";
+import type { Pod } from "../../../operator/reconcile/world.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { modelDeploymentObject } from "../../support/operator/model-deployment.ts";
 import { RecordingClient } from "../../support/operator/recording-client.ts";
@@ -24,6 +26,8 @@ class Stage {
   readonly clock = new FakeClock();
   readonly events: string[] = [];
   alias: AliasState = {};
+  /** What each ready pod says of its model. */
+  loaded: LoadedModel = {};
   followed: readonly AliasReference[] = [];
   lastResult: ReconcileResult = {};
   readonly #reconciler: Reconciler;
@@ -39,7 +43,7 @@ class Stage {
       },
       cluster: new Cluster(this.client, () => {}),
       readRouters: async () => [],
-      digests: { of: () => new Map() },
+      models: { of: (_key, pods) => new Map(pods.map(({ metadata }) => [metadata.uid ?? "", this.loaded])) },
       complaints: { read: async () => ({ complaints: new Map() }) },
       events: { record: (_about, { reason }) => this.events.push(reason) },
       settings: SETTINGS,
@@ -92,8 +96,18 @@ class Stage {
   #observe() {
     if (this.object === undefined) return undefined;
     const children = [...this.client.objects.values()].filter(({ kind }) => kind !== "ModelDeployment");
-    return { object: this.object, children, pods: [] };
+    return { object: this.object, children, pods: children.flatMap(readyPod) };
   }
+}
+
+/** One of a Deployment's pods, once these are ready. */
+function readyPod(child: KubeObject): Pod[] {
+  const { metadata, status } = child as KubeObject & { status?: { readyReplicas?: number } };
+  if (child.kind !== "Deployment" || !status?.readyReplicas) return [];
+  const { labels, name } = metadata;
+  const conditions = [{ type: "Ready", status: "True" }];
+  const pod = { name: `${name}-pod`, namespace: "credit", uid: `uid-${name}-pod`, ...(labels && { labels }) };
+  return [{ apiVersion: "v1", kind: "Pod", metadata: pod, status: { conditions } }];
 }
 
 describe("Reconciler", () => {
@@ -261,14 +275,16 @@ describe("Reconciler", () => {
       expect(stage.followed).to.deep.equal([{ trackingUri, namespace: "credit", model: "Loan", alias: "champion" }]);
     });
 
-    it("pins the version that the alias names, in the pods and in the status", async () => {
+    it("pins the version that the alias names, in the pods and in the status, which shows its digest too", async () => {
       const stage = new Stage(aliased());
       stage.alias = { version: "7" };
+      stage.loaded = { sha256: "7".repeat(64) };
       await stage.live();
       expect(uris(stage)).to.deep.equal(["models:/Loan/7"]);
       expect(stage.object?.status?.revisions?.[0]).to.include({
         uri: "models:/Loan@champion",
         artifact: "models:/Loan/7",
+        sha256: "7".repeat(64),
       });
     });
 

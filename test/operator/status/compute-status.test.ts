@@ -1,10 +1,11 @@
-import type { V1DeploymentCondition, V1Pod } from "@kubernetes/client-node";
+import type { V1DeploymentCondition, V1Pod, V2HorizontalPodAutoscalerCondition } from "@kubernetes/client-node";
 import { expect } from "chai";
 import * as fc from "fast-check";
 import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
 import type { Condition, ModelDeploymentStatus } from "../../../operator/api/status.ts";
 import { computeStatus, heldStatus, suspendedStatus } from "../../../operator/status/compute-status.ts";
 import { nothingRefused } from "../../../operator/status/facts.ts";
+import type { LoadedModel } from "../../../operator/plan/observed.ts";
 import type { Applied } from "../../../operator/status/facts.ts";
 import { validModelDeployment } from "../../support/operator/model-deployment.ts";
 import { lastWords, pod, running, terminated } from "../../support/operator/pods.ts";
@@ -24,7 +25,9 @@ const two: ModelDeploymentSpec = {
 interface Circumstances {
   readonly pods?: (revision: string) => V1Pod[];
   readonly deploymentConditions?: V1DeploymentCondition[];
-  readonly digests?: ReadonlyMap<string, string>;
+  readonly models?: ReadonlyMap<string, LoadedModel>;
+  readonly loaded?: ReadonlyMap<string, LoadedModel>;
+  readonly autoscaler?: V2HorizontalPodAutoscalerCondition[];
   readonly loadBalancer?: { host: string };
   readonly applied?: Applied;
   readonly previous?: ModelDeploymentStatus;
@@ -36,7 +39,9 @@ function statusOf(cluster: SimulatedCluster, given: Circumstances = {}): ModelDe
   const {
     pods = () => [],
     deploymentConditions = [],
-    digests = new Map(),
+    models = new Map(),
+    autoscaler = [],
+    loaded = cluster.loaded ?? new Map(),
     loadBalancer,
     applied = nothingRefused,
     previous = {},
@@ -48,7 +53,9 @@ function statusOf(cluster: SimulatedCluster, given: Circumstances = {}): ModelDe
     ...observed,
     pods: new Map(ids.map((id) => [id, pods(id)])),
     complaints: new Map(),
-    digests,
+    models,
+    loaded,
+    autoscalers: new Map(ids.map((id) => [id, autoscaler])),
     deploymentConditions: new Map(ids.map((id) => [id, deploymentConditions])),
     loadBalancer,
   };
@@ -119,19 +126,59 @@ describe("computeStatus", () => {
       metadata: { uid },
       status: { conditions: [{ type: "Ready", status: "True" }] },
     });
-    const digests = new Map([
-      ["a", "1".repeat(64)],
-      ["b", "2".repeat(64)],
-      ["c", "2".repeat(64)],
+    const models = new Map([
+      ["a", { sha256: "1".repeat(64) }],
+      ["b", { sha256: "2".repeat(64) }],
+      ["c", { sha256: "2".repeat(64) }],
     ]);
     const cluster = live(one("a"));
-    const status = statusOf(cluster, { pods: () => ["a", "b", "c"].map(named), digests });
+    const status = statusOf(cluster, { pods: () => ["a", "b", "c"].map(named), models });
     expect(words(status)).to.equal("Available=True Ready=False/DigestDrift Stalled=True");
     expect(status.phase).to.equal("Degraded");
     expect(status.revisions?.[0]).to.include({ state: "Degraded", reason: "DigestDrift" });
     expect(status.revisions?.[0]?.message).to.include("111111111111… (1 pod), 222222222222… (2 pods)");
-    const same = statusOf(cluster, { pods: () => ["b", "c"].map(named), digests });
+    const same = statusOf(cluster, { pods: () => ["b", "c"].map(named), models });
     expect(words(same)).to.equal("Available=True Ready=True");
+  });
+
+  it("shows the digest of what each revision's pods have loaded, also when they cannot be asked again", () => {
+    const cluster = live(one("a"));
+    const id = cluster.reconcile().plan.revisions[0]?.id ?? "";
+    expect(statusOf(cluster).revisions?.[0]).to.not.have.property("sha256");
+    const status = statusOf(cluster, { loaded: new Map([[id, { sha256: "1".repeat(64) }]]) });
+    expect(status.revisions?.[0]).to.include({ sha256: "1".repeat(64) });
+    expect(statusOf(cluster, { previous: status }).revisions).to.deep.equal(status.revisions);
+  });
+
+  it("says of a revision that its HPA does not scale, and stays Ready: all of its pods serve", () => {
+    const lastTransitionTime = new Date(0);
+    const told = { type: "ScalingActive", status: "False", reason: "FailedGetResourceMetric", lastTransitionTime };
+    const status = statusOf(live(one("a")), { autoscaler: [{ ...told, message: "no metrics API" }] });
+    expect(words(status)).to.equal("Available=True Ready=True");
+    expect(status.revisions?.[0]).to.include({
+      state: "Serving",
+      reason: "NotScaling",
+      message: "the HPA does not scale: FailedGetResourceMetric: no metrics API",
+    });
+  });
+
+  it("is Degraded, and Stalled with both sides, while a new revision needs a feature that users do not send", () => {
+    const cluster = live(one("a"));
+    const [serving] = cluster.reconcile().plan.revisions;
+    cluster.change(one("b"));
+    cluster.reconcile();
+    cluster.settle();
+    const next = cluster.plan?.revisions.find(({ id }) => id !== serving?.id);
+    cluster.loaded = new Map([
+      [serving?.id ?? "", { features: [{ name: "age", type: "number", nullable: false }] }],
+      [next?.id ?? "", { features: [{ name: "income", type: "number", nullable: false }] }],
+    ]);
+    const status = statusOf(cluster, { generation: 2 });
+    expect(words(status)).to.equal("Available=True Ready=False/SignatureMismatch Stalled=True");
+    expect(status).to.include({ step: "Checks", split: "v1:100", phase: "Degraded" });
+    const told = status.revisions?.find(({ revision }) => revision === next?.id);
+    expect(told).to.include({ state: "Ready", reason: "SignatureMismatch" });
+    expect(told?.message).to.match(/^needs the feature "income" \(number\), v1-\w{8} does not know it\. .*Ignore/);
   });
 
   it("is Progressing while a new revision starts beside the one that serves", () => {

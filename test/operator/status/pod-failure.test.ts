@@ -217,7 +217,7 @@ describe("podFailure", () => {
 
   it("has a case for every reason but those that no single pod shows", () =>
     expect(new Set(cases.flatMap(([, , reason]) => reason ?? []))).to.deep.equal(
-      new Set(REVISION_REASONS.filter((reason) => reason !== "QuotaExceeded" && reason !== "DigestDrift")),
+      new Set(REVISION_REASONS.filter((reason) => !["QuotaExceeded", "DigestDrift", "NotScaling"].includes(reason))),
     ));
 
   it("keeps long last words short", () => {

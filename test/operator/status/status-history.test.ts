@@ -203,7 +203,8 @@ function holdsAlways(holds: (pass: Pass) => void, { evenHeld = false } = {}): vo
           pods: new Map(ids.map((id) => [id, pods])),
           deploymentConditions: new Map(),
           complaints: new Map(),
-          digests: new Map(),
+          models: new Map(),
+          autoscalers: new Map(),
           loadBalancer: undefined,
         };
         const md = validModelDeployment(cluster.spec, { generation });

@@ -1,6 +1,6 @@
 import { parse } from "yaml";
 import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
-import type { Observed, ObservedReplicas, ObservedRouter } from "../../../operator/plan/observed.ts";
+import type { LoadedModel, Observed, ObservedReplicas, ObservedRouter } from "../../../operator/plan/observed.ts";
 import { planRollout } from "../../../operator/plan/plan-rollout.ts";
 import type { Plan, PlannedRouter } from "../../../operator/plan/plan-rollout.ts";
 import { newestRecord } from "../../../operator/plan/record.ts";
@@ -60,6 +60,8 @@ export class SimulatedCluster {
   readonly deployments = new Map<string, { wanted: number; ready: number }>();
   now = START;
   plan: Plan | undefined;
+  /** What pods say of their models; while it is undefined nobody asks. */
+  loaded: ReadonlyMap<string, LoadedModel> | undefined;
   #spec: ModelDeploymentSpec;
   #generation = 1;
   #annotation: string | undefined;
@@ -110,6 +112,7 @@ export class SimulatedCluster {
       record: this.record,
       revisions: new Map(structuredClone([...this.deployments])),
       routers: { replicas: this.#routerReplicas(), ready: this.#reports() },
+      ...(this.loaded && { loaded: this.loaded }),
     };
   }
 
