@@ -12,8 +12,8 @@ import { RecentWrites } from "./recent-writes.ts";
 import { replicasOwners } from "./replicas-owners.ts";
 import { childTypes, modelDeployments } from "./resource-types.ts";
 
-/** A pod as the API server gives it: client-node's types, but for the times, which are text. */
-export type Pod = V1Pod & KubeObject;
+/** A pod as the API server gives it: client-node's types, but for the times, which are text. Nobody reads its spec, so it is not kept. */
+export type Pod = Omit<V1Pod, "spec"> & KubeObject;
 
 /** One ModelDeployment and everything that bears its label, as last seen. */
 export interface Sighting {
@@ -46,7 +46,7 @@ export class World {
     };
     this.#modelDeployments = this.#caughtUpBy(new Informer<KubeObject>({ ...options, type: modelDeployments }));
     this.#children = childTypes.map((type) => this.#childInformer(type, labelled));
-    this.#pods = new Informer<Pod>({ ...labelled, type: pods });
+    this.#pods = new Informer<Pod>({ ...labelled, type: pods, trim: keepStatus });
   }
 
   /** Tells which ModelDeployment to look at again whenever anything of it changed, and how soon. */
@@ -121,6 +121,12 @@ export class World {
 /** A thousand new objects, and the children that we just made ourselves, must not stand before the one whose pods became ready. */
 function priorityOf(old: KubeObject | undefined): Priority {
   return old === undefined ? "low" : "normal";
+}
+
+/** The spec is most of a pod, and most objects are pods. */
+function keepStatus({ spec: _spec, ...pod }: Pod & Pick<V1Pod, "spec">): Pod {
+  const { managedFields: _fields, ...metadata } = pod.metadata;
+  return { ...pod, metadata };
 }
 
 /** Of all managed fields only who owns `spec.replicas` matters here; the rest is most of a cache's memory. */
