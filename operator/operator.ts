@@ -105,7 +105,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     metrics: metrics.controller(NAME),
   });
   // A replica that waits for the lease would fill its queue with keys that nobody takes.
-  world.onChange((key) => controller.isStarted && controller.enqueue(key));
+  world.onChange((key, priority) => controller.isStarted && controller.enqueue(key, priority));
   const health = await startHealthServer({
     host: config.bindAddress,
     healthPort: config.healthPort,
@@ -121,7 +121,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
   elector?.start();
   const work = startWork(world, elector, controller, log);
   const resync = setInterval(() => {
-    if (controller.isStarted) for (const key of world.keys()) controller.enqueue(key);
+    if (controller.isStarted) for (const key of world.keys()) controller.enqueue(key, "low");
   }, RESYNC_MS);
   log.info({ ...health, close: undefined, namespaces: config.namespaces }, "operator started");
   return {
@@ -151,7 +151,7 @@ function startWork(world: World, elector: LeaderElector | undefined, controller:
     if (isAbandoned) return;
     controller.start();
     const keys = world.keys();
-    for (const key of keys) controller.enqueue(key);
+    for (const key of keys) controller.enqueue(key, "low");
     log.info({ objects: keys.length }, "caches synced, reconciling");
   };
   void begin();

@@ -35,6 +35,7 @@ export async function onCluster({ fleet, startOperator, objects, idleSeconds, no
     const first = await costOf(operator, () => fleet.create(named("first", objects), note));
     const second = await costOf(operator, () => fleet.create(named("second", objects), note));
     note(`each object: ${ofEach(first.requests, objects)} requests, then ${ofEach(second.requests, objects)}`);
+    note(`each object: ${ofEach(first.passes, objects)} reconciles, then ${ofEach(second.passes, objects)}`);
     note(`the Deployments had their pods after ${first.result.pods.toFixed(1)} s`);
     const idle = await idleRequests(operator, idleSeconds);
     const scaled = (goal: number): number => Math.round((goal * 10 * objects) / THOUSAND) / 10;
@@ -104,15 +105,17 @@ interface Cost<T> {
   readonly result: T;
   readonly cpuSeconds: number;
   readonly requests: number;
+  readonly passes: number;
   readonly peakMebibytes: number;
 }
 
 async function costOf<T>(operator: OperatorProcess, work: () => Promise<T>): Promise<Cost<T>> {
-  const [cpu, before] = [operator.cpuSeconds(), await operator.requests()];
+  const [cpu, before, passed] = [operator.cpuSeconds(), await operator.requests(), await operator.passes()];
   const result = await work();
   await delay(SETTLE_MS);
   const requests = total(since(before, await operator.requests()));
-  return { result, cpuSeconds: operator.cpuSeconds() - cpu, requests, peakMebibytes: operator.peakMebibytes() };
+  const passes = (await operator.passes()) - passed;
+  return { result, cpuSeconds: operator.cpuSeconds() - cpu, requests, passes, peakMebibytes: operator.peakMebibytes() };
 }
 
 /** Watches that end and begin again are not counted: they last some minutes each. */

@@ -8,7 +8,7 @@ import { goalText, isReached, shown } from "../report.ts";
 import type { Result } from "../report.ts";
 import { onApiServer, onCluster } from "./figures.ts";
 import { Fleet } from "./fleet.ts";
-import { OperatorProcess } from "./operator-process.ts";
+import { bundleOperator, OperatorProcess } from "./operator-process.ts";
 
 const USAGE = `npm run bench:operator -- [options]
 
@@ -17,11 +17,13 @@ once, such as kwok's. An operator watches a namespace of its own, which is remov
 
   --objects N  how many ModelDeployments, each with an HPA: 1,000; with --api-only 10,000
   --api-only   KUBECONFIG names an API server without controllers; Deployments are told that their pods are ready
+  --workers N  of the operator: its default
   --quick      a tenth of the objects and a shorter rest: for a look, not for a claim
   --json       the last line is {"figures":[{"name","value","goal","ok"}]}`;
 
 const OPTIONS = {
   objects: { type: "string" },
+  workers: { type: "string" },
   "api-only": { type: "boolean" },
   quick: { type: "boolean" },
   json: { type: "boolean" },
@@ -48,13 +50,15 @@ async function main(): Promise<number> {
   }
   const note = (text: string): void => console.log(`  ${text}`);
   console.log(`${objects} ModelDeployments; the machine's load before: ${loadavg()[0]?.toFixed(1)}`);
+  bundleOperator();
   const client = clientOf(kubeconfig);
   await installCrds(client);
   const namespace = `slipway-bench-${Date.now().toString(36)}`;
   const fleet = new Fleet({ client, namespace, playsController: isApiOnly });
   await fleet.start();
   try {
-    const startOperator = (): Promise<OperatorProcess> => OperatorProcess.start(kubeconfig, namespace);
+    const flags = values.workers === undefined ? [] : ["--workers", values.workers];
+    const startOperator = (): Promise<OperatorProcess> => OperatorProcess.start(kubeconfig, namespace, flags);
     const idleSeconds = values.quick ? 15 : 60;
     const measured = await (isApiOnly ? onApiServer : onCluster)({ fleet, startOperator, objects, idleSeconds, note });
     const results = measured.map(({ name, value, goal }): Result => ({

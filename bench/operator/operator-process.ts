@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -17,7 +17,12 @@ interface Ports {
 /** Requests to the API server by method; a watch counts once. */
 export type Requests = ReadonlyMap<string, number>;
 
-/** The operator, as it runs in a cluster: a process of its own. */
+/** Writes the JavaScript that the image has into dist/operator. */
+export function bundleOperator(): void {
+  execFileSync(process.execPath, [join(root, "scripts/bundle-operator.ts")], { stdio: "inherit" });
+}
+
+/** The operator, as it runs in a cluster: a process of its own, with the image's JavaScript. */
 export class OperatorProcess {
   readonly #child: ChildProcess;
   readonly #ports: Ports;
@@ -28,9 +33,10 @@ export class OperatorProcess {
   }
 
   /** Resolves when its caches are full. */
-  static async start(kubeconfig: string, namespace: string): Promise<OperatorProcess> {
+  static async start(kubeconfig: string, namespace: string, more: readonly string[]): Promise<OperatorProcess> {
     const flags = ["--watch-namespaces", namespace, "--bind-address", "127.0.0.1", "--health-port", "0"];
-    const child = spawn(process.execPath, [join(root, "operator/main.ts"), ...flags, "--metrics-port", "0"], {
+    const program = [...(process.env["OPFLAGS"]?.split(" ") ?? []), join(root, "dist/operator/main.js")];
+    const child = spawn(process.execPath, [...program, ...flags, "--metrics-port", "0", ...more], {
       env: { PATH: process.env["PATH"] ?? "", KUBECONFIG: kubeconfig },
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -51,14 +57,24 @@ export class OperatorProcess {
     return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
   }
 
+  /** Reconciles that ended, with whatever outcome. */
+  async passes(): Promise<number> {
+    const counts = (await this.#metrics()).matchAll(/^controller_runtime_reconcile_total\{[^}]*\} (\d+)/gm);
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+  }
+
   async requests(): Promise<Requests> {
-    const response = await fetch(`http://127.0.0.1:${this.#ports.metricsPort}/metrics`);
     const counts = new Map<string, number>();
-    for (const [, method = "", count] of (await response.text()).matchAll(
+    for (const [, method = "", count] of (await this.#metrics()).matchAll(
       /^rest_client_requests_total\{[^}]*method="(\w+)"[^}]*\} (\d+)/gm,
     ))
       counts.set(method, (counts.get(method) ?? 0) + Number(count));
     return counts;
+  }
+
+  async #metrics(): Promise<string> {
+    const response = await fetch(`http://127.0.0.1:${this.#ports.metricsPort}/metrics`);
+    return response.text();
   }
 
   async stop(): Promise<void> {

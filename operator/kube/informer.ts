@@ -54,7 +54,7 @@ export class Informer<T extends KubeObject> {
   }
 
   start(): void {
-    const { client, type, labelSelector, clock, log } = this.#options;
+    const { client, type, labelSelector, trim = withoutManagedFields, clock, log } = this.#options;
     this.#reflectors = [...this.#unlisted].map((namespace) => {
       const reflector = new Reflector<T>({
         client,
@@ -62,6 +62,7 @@ export class Informer<T extends KubeObject> {
         ...(namespace !== "" && { namespace }),
         ...(labelSelector !== undefined && { labelSelector }),
         sink: this.#sinkOf(namespace),
+        trim,
         clock,
         log,
       });
@@ -99,9 +100,7 @@ export class Informer<T extends KubeObject> {
     for (const object of unseen.list()) this.#remove(keyOf(object));
   }
 
-  #put(received: T): void {
-    const { trim = withoutManagedFields } = this.#options;
-    const object = trim(received);
+  #put(object: T): void {
     const key = keyOf(object);
     const old = this.store.get(key);
     if (old !== undefined && isSameIncarnation(old, object)) {

@@ -22,6 +22,8 @@ interface ReflectorOptions<T extends KubeObject> {
   namespace?: string;
   labelSelector?: string;
   sink: ReflectorSink<T>;
+  /** What is kept of each object, decided as it comes: a list of thousands must not be in memory whole with what nobody reads. */
+  trim?: (object: T) => T;
   clock: Clock;
   log: Log;
   random?: () => number;
@@ -105,7 +107,7 @@ export class Reflector<T extends KubeObject> {
     do {
       const page = await this.#listNext(signal, next);
       if (page.startedOver) items.length = 0;
-      for (const item of page.items) items.push(this.#withKind(item));
+      for (const item of page.items) items.push(this.#kept(item));
       resourceVersion = page.metadata.resourceVersion;
       next = page.metadata.continue || undefined;
     } while (next !== undefined);
@@ -168,15 +170,16 @@ export class Reflector<T extends KubeObject> {
 
   #receive({ type, object }: WatchEvent<T>): void {
     const { sink } = this.#options;
-    if (type === "DELETED") sink.remove(this.#withKind(object));
-    else if (type !== "BOOKMARK") sink.put(this.#withKind(object));
+    if (type === "DELETED") sink.remove(this.#kept(object));
+    else if (type !== "BOOKMARK") sink.put(this.#kept(object));
     this.#resourceVersion = object.metadata.resourceVersion;
   }
 
   /** Items of a list come without their kind, watched objects with it: readers must not see the difference. */
-  #withKind(object: T): T {
-    const { type } = this.#options;
-    return { ...object, apiVersion: apiVersionOf(type), kind: type.kind };
+  #kept(object: T): T {
+    const { type, trim } = this.#options;
+    const complete = { ...object, apiVersion: apiVersionOf(type), kind: type.kind };
+    return trim === undefined ? complete : trim(complete);
   }
 }
 

@@ -1,4 +1,6 @@
 import type { Clock } from "./clock.ts";
+import { higher, PriorityLanes } from "./priority-lanes.ts";
+import type { Priority } from "./priority-lanes.ts";
 import { RetryLimiter } from "./retry-limiter.ts";
 
 /** Named as the metrics that controller-runtime's dashboards know (workqueue_*). Durations are in seconds. */
@@ -20,15 +22,15 @@ interface WorkQueueOptions {
 
 /**
  * Keys waiting for a worker, after client-go's work queue: a key stands in it once however often it is added, no two
- * workers hold the same key, and a key that is added while a worker holds it comes again when that one is done.
+ * workers hold the same key, and a key that is added while a worker holds it comes again when that one is done. As in
+ * controller-runtime's, keys of low priority go last.
  */
 export class WorkQueue {
   readonly #clock: Clock;
   readonly #metrics: WorkQueueMetrics | undefined;
   readonly #limiter: RetryLimiter;
-  /** Insertion order is the order of service; the value is when the key was queued. */
-  readonly #queued = new Map<string, number>();
-  readonly #processing = new Map<string, { since: number; addedAgain: boolean }>();
+  readonly #queued = new PriorityLanes();
+  readonly #processing = new Map<string, { since: number; addedAgain?: Priority }>();
   readonly #delayed = new Map<string, { due: number; timer: Disposable }>();
   readonly #waitingWorkers: ((key: string | undefined) => void)[] = [];
   readonly #drained = Promise.withResolvers<void>();
@@ -46,13 +48,17 @@ export class WorkQueue {
     return this.#queued.size;
   }
 
-  add(key: string): void {
-    if (this.#shuttingDown || this.#queued.has(key)) return;
+  /** What is of low priority lets everything else go first, until it is added again with a higher one. */
+  add(key: string, priority: Priority = "normal"): void {
+    if (this.#shuttingDown) return;
     const held = this.#processing.get(key);
-    if (held?.addedAgain) return;
-    this.#metrics?.added();
-    if (held) held.addedAgain = true;
-    else this.#enqueue(key);
+    if (held !== undefined) {
+      if (held.addedAgain === undefined) this.#metrics?.added();
+      held.addedAgain = higher(held.addedAgain, priority);
+    } else if (this.#queued.add(key, priority, this.#clock.monotonic())) {
+      this.#metrics?.added();
+      this.#handOn();
+    }
   }
 
   /** Adds the key after `ms`, unless it is already due earlier. */
@@ -92,9 +98,8 @@ export class WorkQueue {
 
   /** The next key, for the caller alone until it calls `done`; undefined once the queue has shut down and is empty. */
   async take(): Promise<string | undefined> {
-    const [key] = this.#queued.keys();
-    if (key !== undefined) return this.#hand(key);
-    if (this.#shuttingDown) return undefined;
+    const key = this.#hand();
+    if (key !== undefined || this.#shuttingDown) return key;
     return new Promise((resolve) => this.#waitingWorkers.push(resolve));
   }
 
@@ -103,7 +108,10 @@ export class WorkQueue {
     if (held === undefined) return;
     this.#processing.delete(key);
     this.#metrics?.worked(secondsBetween(held.since, this.#clock.monotonic()));
-    if (held.addedAgain) this.#enqueue(key);
+    if (held.addedAgain !== undefined) {
+      this.#queued.add(key, held.addedAgain, this.#clock.monotonic());
+      this.#handOn();
+    }
     this.#settleDrained();
   }
 
@@ -117,20 +125,19 @@ export class WorkQueue {
     await this.#drained.promise;
   }
 
-  #enqueue(key: string): void {
-    this.#queued.set(key, this.#clock.monotonic());
+  #handOn(): void {
     this.#metrics?.depth(this.#queued.size);
-    const worker = this.#waitingWorkers.shift();
-    if (worker) worker(this.#hand(key));
+    this.#waitingWorkers.shift()?.(this.#hand());
   }
 
-  #hand(key: string): string {
+  #hand(): string | undefined {
+    const next = this.#queued.take();
+    if (next === undefined) return undefined;
     const now = this.#clock.monotonic();
-    this.#metrics?.queued(secondsBetween(this.#queued.get(key) ?? now, now));
-    this.#queued.delete(key);
+    this.#metrics?.queued(secondsBetween(next.since, now));
     this.#metrics?.depth(this.#queued.size);
-    this.#processing.set(key, { since: now, addedAgain: false });
-    return key;
+    this.#processing.set(next.key, { since: now });
+    return next.key;
   }
 
   #settleDrained(): void {

@@ -5,14 +5,15 @@ import { Informer } from "../kube/informer.ts";
 import type { Log } from "../kube/log.ts";
 import { formatKey, keyOf, pods } from "../kube/objects.ts";
 import type { KubeObject, ObjectKey, ResourceType } from "../kube/objects.ts";
+import type { Priority } from "../kube/priority-lanes.ts";
 import { byLabel } from "../kube/store.ts";
 import type { KubeClient } from "../kube/transport.ts";
 import { RecentWrites } from "./recent-writes.ts";
 import { replicasOwners } from "./replicas-owners.ts";
 import { childTypes, modelDeployments } from "./resource-types.ts";
 
-/** A pod as the API server gives it: client-node's types, but for the times, which are text. */
-export type Pod = V1Pod & KubeObject;
+/** A pod as the API server gives it: client-node's types, but for the times, which are text. Nobody reads its spec, so it is not kept. */
+export type Pod = Omit<V1Pod, "spec"> & KubeObject;
 
 /** One ModelDeployment and everything that bears its label, as last seen. */
 export interface Sighting {
@@ -43,19 +44,19 @@ export class World {
       labelSelector: `${LABELS.managedBy}=${MANAGED_BY}`,
       indexes: { object: byLabel(LABELS.modelDeployment) },
     };
-    this.#modelDeployments = new Informer({ ...options, type: modelDeployments });
+    this.#modelDeployments = this.#caughtUpBy(new Informer<KubeObject>({ ...options, type: modelDeployments }));
     this.#children = childTypes.map((type) => this.#childInformer(type, labelled));
-    this.#pods = new Informer<Pod>({ ...labelled, type: pods });
+    this.#pods = new Informer<Pod>({ ...labelled, type: pods, trim: keepStatus });
   }
 
-  /** Tells which ModelDeployment to look at again whenever anything of it changed. */
-  onChange(handler: (key: ObjectKey) => void): void {
-    this.#modelDeployments.onChange(handler);
+  /** Tells which ModelDeployment to look at again whenever anything of it changed, and how soon. */
+  onChange(handler: (key: ObjectKey, priority: Priority) => void): void {
+    this.#modelDeployments.onChange((key, old) => handler(key, priorityOf(old)));
     for (const informer of [...this.#children, this.#pods])
       informer.onChange((_key, old, current) => {
         for (const object of [old, current]) {
           const name = object?.metadata.labels?.[LABELS.modelDeployment];
-          if (object !== undefined && name !== undefined) handler({ ...keyOf(object), name });
+          if (object !== undefined && name !== undefined) handler({ ...keyOf(object), name }, priorityOf(old));
         }
       });
   }
@@ -103,12 +104,11 @@ export class World {
   }
 
   #childInformer(type: ResourceType, options: WorldOptions & { labelSelector: string }): Informer<KubeObject> {
-    const informer = new Informer<KubeObject>({
-      ...options,
-      indexes: { object: byLabel(LABELS.modelDeployment) },
-      type,
-      trim: keepReplicasOwners,
-    });
+    const indexes = { object: byLabel(LABELS.modelDeployment) };
+    return this.#caughtUpBy(new Informer<KubeObject>({ ...options, indexes, type, trim: keepReplicasOwners }));
+  }
+
+  #caughtUpBy(informer: Informer<KubeObject>): Informer<KubeObject> {
     informer.onChange((_key, old, current) => this.#recent.caughtUp(current ?? old, current === undefined));
     return informer;
   }
@@ -116,6 +116,17 @@ export class World {
   #all(): Pick<Informer<KubeObject>, "start" | "stop" | "synced" | "hasSynced">[] {
     return [this.#modelDeployments, ...this.#children, this.#pods];
   }
+}
+
+/** A thousand new objects, and the children that we just made ourselves, must not stand before the one whose pods became ready. */
+function priorityOf(old: KubeObject | undefined): Priority {
+  return old === undefined ? "low" : "normal";
+}
+
+/** The spec is most of a pod, and most objects are pods. */
+function keepStatus({ spec: _spec, ...pod }: Pod & Pick<V1Pod, "spec">): Pod {
+  const { managedFields: _fields, ...metadata } = pod.metadata;
+  return { ...pod, metadata };
 }
 
 /** Of all managed fields only who owns `spec.replicas` matters here; the rest is most of a cache's memory. */

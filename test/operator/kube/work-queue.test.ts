@@ -35,6 +35,21 @@ describe("WorkQueue", () => {
     expect(queue.length).to.equal(0);
   });
 
+  it("hands a changed object out before a thousand new ones", async () => {
+    for (let index = 0; index < 1000; index += 1) queue.add(`new-${index}`, "low");
+    queue.add("changed");
+    expect([await queue.take(), await queue.take()]).to.deep.equal(["changed", "new-0"]);
+  });
+
+  it("gives a key that changed while a worker holds it back with the higher of its priorities", async () => {
+    queue.add("a");
+    await queue.take();
+    for (const priority of ["low", "normal", "low"] as const) queue.add("a", priority);
+    queue.add("new", "low");
+    queue.done("a");
+    expect([await queue.take(), await queue.take()]).to.deep.equal(["a", "new"]);
+  });
+
   it("wakes a worker that waits", async () => {
     const waiting = queue.take();
     queue.add("a");
@@ -157,7 +172,11 @@ describe("WorkQueue", () => {
 
   it("never gives one key to two workers, and loses none, whatever the order of adding, taking and finishing", async () => {
     const action = fc.oneof(
-      fc.record({ do: fc.constant("add" as const), key: fc.constantFrom("a", "b", "c") }),
+      fc.record({
+        do: fc.constant("add" as const),
+        key: fc.constantFrom("a", "b", "c"),
+        priority: fc.constantFrom("normal" as const, "low" as const),
+      }),
       fc.record({ do: fc.constant("take" as const) }),
       fc.record({ do: fc.constant("done" as const), nth: fc.nat(2) }),
     );
@@ -168,7 +187,7 @@ describe("WorkQueue", () => {
         const owed = new Set<string>();
         for (const step of actions) {
           if (step.do === "add") {
-            tested.add(step.key);
+            tested.add(step.key, step.priority);
             owed.add(step.key);
           } else if (step.do === "done") {
             const [key] = held.splice(step.nth, 1);
