@@ -1,20 +1,9 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { z } from "zod";
-
 import { CREDENTIAL_VARIABLES, HTTP_PORT, RUNTIME_ENV, SERVING_ENV } from "./contract.ts";
-import { parseSinkAddress } from "./prediction-log/sink-address.ts";
-import type { SinkAddress } from "./prediction-log/sink-address.ts";
-
-/** What one variable means: `parse` returns its value, or throws a `TypeError` that says what is expected. */
-interface Setting<T> {
-  readonly env: string;
-  readonly help: string;
-  /** How the default is shown by --help; absent for optional and secret settings. */
-  readonly shown?: string;
-  readonly parse: (text: string | undefined) => T;
-}
+import { choice, count, digest, flag, integer, names, optional, port, required, share, sink, text } from "./setting.ts";
+import type { Setting } from "./setting.ts";
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
@@ -23,7 +12,6 @@ export const SOURCES =
   "file://, https://, s3://, gs://, az://, hf://, oci://, pvc://, configmap://, models:/ or runs:/";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"];
-const DIGEST = /^(?:sha256:)?([0-9a-f]{64})$/i;
 
 const SETTINGS = {
   modelUri: required(RUNTIME_ENV.uri, `Where the model is: a folder, or ${SOURCES} (alias MODEL_PATH); required`),
@@ -294,144 +282,4 @@ export function usage(): string {
 /** An empty variable counts as unset: templates often leave one behind. */
 function valueOf(env: string, environment: NodeJS.ProcessEnv): string | undefined {
   return environment[env] || (env === RUNTIME_ENV.uri ? environment["MODEL_PATH"] : undefined) || undefined;
-}
-
-function required(env: string, help: string): Setting<string> {
-  return {
-    env,
-    help,
-    parse: (value) => {
-      if (value === undefined) throw new TypeError(`${env} is not set: name the model's folder or URI`);
-      return value;
-    },
-  };
-}
-
-function text(env: string, fallback: string, help: string): Setting<string> {
-  return { env, help, shown: fallback, parse: (value) => value ?? fallback };
-}
-
-function optional(env: string, help: string): Setting<string | undefined> {
-  return { env, help, parse: (value) => value };
-}
-
-function integer(env: string, fallback: number, [least, most]: [number, number], help: string): Setting<number> {
-  return {
-    env,
-    help,
-    shown: String(fallback),
-    parse: (value) => {
-      if (value === undefined) return fallback;
-      const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-      if (!(number >= least && number <= most)) {
-        throw new TypeError(`${env} is ${JSON.stringify(value)}: expected a whole number from ${least} to ${most}`);
-      }
-      return number;
-    },
-  };
-}
-
-/** At least one; undefined when unset. */
-function count(env: string, most: number, help: string): Setting<number | undefined> {
-  const { parse } = integer(env, 1, [1, most], help);
-  return { env, help, parse: (value) => (value === undefined ? undefined : parse(value)) };
-}
-
-function port(env: string, help: string): Setting<number | undefined> {
-  const { parse } = integer(env, 0, [0, 65_535], help);
-  return { env, help, parse: (value) => (value === undefined ? undefined : parse(value)) };
-}
-
-function share(env: string, fallback: number, help: string): Setting<number> {
-  return {
-    env,
-    help,
-    shown: String(fallback),
-    parse: (value) => {
-      if (value === undefined) return fallback;
-      const number = /^\d*\.?\d+(?:e-\d+)?$/i.test(value) ? Number(value) : Number.NaN;
-      if (number >= 0 && number <= 1) return number;
-      throw new TypeError(`${env} is ${JSON.stringify(value)}: expected a number from 0 to 1`);
-    },
-  };
-}
-
-/** Separated by commas, or a JSON list where names have commas. */
-function names(env: string, help: string): Setting<readonly string[]> {
-  return {
-    env,
-    help,
-    parse: (value = "") => {
-      if (!value.startsWith("[")) return value.split(",").flatMap((name) => name.trim() || []);
-      const list = z.array(z.string()).safeParse(jsonOf(value));
-      if (list.success) return list.data;
-      throw new TypeError(`${env} begins with [ but is no JSON list of texts`);
-    },
-  };
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function sink(env: string, help: string): Setting<SinkAddress | undefined> {
-  return {
-    env,
-    help,
-    parse: (value) => {
-      try {
-        return value === undefined ? undefined : parseSinkAddress(value);
-      } catch (error) {
-        if (error instanceof TypeError) throw new TypeError(`${env}: ${error.message}`, { cause: error });
-        throw error;
-      }
-    },
-  };
-}
-
-function flag<T extends boolean | undefined>(env: string, fallback: T, help: string): Setting<boolean | T> {
-  return {
-    env,
-    help,
-    ...(fallback !== undefined && { shown: String(fallback) }),
-    parse: (value) => {
-      if (value === undefined) return fallback;
-      if (!["true", "1", "false", "0"].includes(value.toLowerCase())) {
-        throw new TypeError(`${env} is ${JSON.stringify(value)}: expected true or false`);
-      }
-      return ["true", "1"].includes(value.toLowerCase());
-    },
-  };
-}
-
-function choice(env: string, choices: readonly string[], fallback: string, help: string): Setting<string> {
-  return {
-    env,
-    help: `${help}: ${choices.join(", ")}`,
-    shown: fallback,
-    parse: (value) => {
-      if (value === undefined) return fallback;
-      if (!choices.includes(value)) {
-        throw new TypeError(`${env} is ${JSON.stringify(value)}: expected one of ${choices.join(", ")}`);
-      }
-      return value;
-    },
-  };
-}
-
-function digest(env: string, help: string): Setting<string | undefined> {
-  return {
-    env,
-    help,
-    parse: (value) => {
-      if (value === undefined) return undefined;
-      const hex = DIGEST.exec(value)?.[1];
-      if (hex === undefined) throw new TypeError(`${env} is ${JSON.stringify(value)}: expected 64 hexadecimal digits`);
-      return hex.toLowerCase();
-    },
-  };
 }

@@ -4,6 +4,7 @@ import type { MessagePort } from "node:worker_threads";
 
 import { openPipeline } from "../model/open-pipeline.ts";
 import { tensorOf } from "../model/tensor.ts";
+import { releaseMemory } from "../release-memory.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
 import { ownBuffer } from "./own-buffer.ts";
 
@@ -28,6 +29,8 @@ async function answer(message: ToWorker): Promise<void> {
     reply({ run, outputs }, outputs.flatMap(ownBuffer));
   } catch (error) {
     reply({ run, error: (error as Error).message });
+  } finally {
+    for (const { data } of message.feeds) if (ArrayBuffer.isView(data)) releaseMemory(data);
   }
 }
 

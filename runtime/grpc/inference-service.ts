@@ -1,5 +1,5 @@
 import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
-import { status as Status } from "@grpc/grpc-js";
+import { Metadata, status as Status } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 
 import { CancelledError } from "../batching/micro-batcher.ts";
@@ -83,16 +83,18 @@ export function inferenceHandlers(options: InferenceOptions): Record<string, Han
     }),
     ModelInfer: async (call, callback) => {
       const began = performance.now();
+      const caller = callerOf(call, began);
       metrics.inFlight += 1;
       try {
-        callback(null, await infer(call.request, callerOf(call, began), options));
+        callback(null, await infer(call.request, caller, options));
         metrics.latency((performance.now() - began) / 1000);
       } catch (thrown) {
         if (thrown instanceof CancelledError) return; // the library has answered, or nobody listens
         const error = asRequestError(thrown);
-        if (error.reason === "internal") options.logger.error({ err: thrown }, "a prediction failed");
+        const id = caller.requestId;
+        if (error.reason === "internal") options.logger.error({ request_id: id, err: thrown }, "a prediction failed");
         metrics.error(error.reason);
-        callback(callError(error));
+        callback({ ...callError(error), metadata: Metadata.fromHttp2Headers({ "x-request-id": id }) });
       } finally {
         metrics.inFlight -= 1;
       }

@@ -14,7 +14,10 @@ export async function answerHot(
 ): Promise<void> {
   const { method = "", url = "", headers } = request;
   const asked = { method, url, headers, began: performance.now(), isGone: () => response.destroyed };
-  const answer = await endpoint(asked, () => readBody(request, bodies));
+  const used = new DisposableStack();
+  const answer = await endpoint(asked, async () => used.use(await readBody(request, bodies)).bytes);
+  if (response.closed) used.dispose();
+  else response.once("close", () => used.dispose()); // the answer may hold bytes of the body
   if (answer === undefined) {
     response.destroy();
     return;

@@ -3,11 +3,16 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import type { ZlibOptions } from "node:zlib";
 
+import { BINARY_HEADER } from "../protocol/infer-body.ts";
 import { jsonErrorPosition } from "../protocol/json-error.ts";
+import { releaseMemory } from "../release-memory.ts";
 import { ClientGoneError, RequestError } from "./request-error.ts";
 
 /** Bytes of a refused body that are still read, as a multiple of the limit: a client that is cut off rarely sees the 413. */
 const DISCARDED = 4;
+
+/** Bytes of the largest numbers, which begin at multiples of them. */
+const MOST_ALIGNED = 8;
 
 /** All bodies that are being read share so many times the bytes of the largest one: many slow clients need no gigabytes. */
 const SHARED = 16;
@@ -80,20 +85,29 @@ export function decodeText(body: Buffer): string {
   return body.toString("utf8");
 }
 
-/** All of a request's body, unpacked. Rejects with a RequestError (400, 413, 503), or a ClientGoneError. */
-export async function readBody(request: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
-  const body = await readSent(request, budget);
-  const encoding = request.headers["content-encoding"] ?? "";
-  const decode = DECODERS.get(encoding);
-  if (decode === undefined) return body;
-  return decode(body, { maxOutputLength: budget.maxBytes }).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === "ERR_BUFFER_TOO_LARGE"
-      ? tooLarge(budget.maxBytes)
-      : new RequestError(400, `the body is no ${encoding}: ${error.message}`);
-  });
+/** A request's body. Whoever has read one disposes of it when nothing looks at its bytes any more. */
+export interface Body extends Disposable {
+  readonly bytes: Buffer;
 }
 
-function readSent(request: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
+/** All of a request's body, unpacked. Rejects with a RequestError (400, 413, 503), or a ClientGoneError. */
+export async function readBody(request: IncomingMessage, budget: BodyBudget): Promise<Body> {
+  const sent = await readSent(request, budget);
+  const encoding = request.headers["content-encoding"] ?? "";
+  const decode = DECODERS.get(encoding);
+  if (decode === undefined) return sent;
+  using packed = sent;
+  const bytes = await decode(packed.bytes, { maxOutputLength: budget.maxBytes }).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw error.code === "ERR_BUFFER_TOO_LARGE"
+        ? tooLarge(budget.maxBytes)
+        : new RequestError(400, `the body is no ${encoding}: ${error.message}`);
+    },
+  );
+  return bodyOf(bytes);
+}
+
+function readSent(request: IncomingMessage, budget: BodyBudget): Promise<Body> {
   const { maxBytes } = budget;
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];
@@ -124,7 +138,7 @@ function readSent(request: IncomingMessage, budget: BodyBudget): Promise<Buffer>
     });
     request.on("end", () => {
       if (refusal) reject(refusal);
-      else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+      else resolve(joined(chunks, size, Number(request.headers[BINARY_HEADER] ?? 0)));
       letGo();
     });
     const abandon = (cause?: Error): void => {
@@ -137,6 +151,27 @@ function readSent(request: IncomingMessage, budget: BodyBudget): Promise<Buffer>
     });
   });
 }
+
+/**
+ * The chunks, which are released, end to end. The byte at `rawStart` gets a place in memory where numbers of any size may
+ * begin, so that binary tensors need not be copied.
+ */
+function joined(chunks: readonly Buffer[], size: number, rawStart: number): Body {
+  const [only] = chunks;
+  if (only && chunks.length === 1) return bodyOf(only);
+  const isSaid = Number.isSafeInteger(rawStart); // who sent something else is told so later
+  const before = isSaid ? (MOST_ALIGNED - (rawStart % MOST_ALIGNED)) % MOST_ALIGNED : 0;
+  const memory = Buffer.allocUnsafeSlow(before + size);
+  let position = before;
+  for (const chunk of chunks) {
+    memory.set(chunk, position);
+    position += chunk.length;
+    releaseMemory(chunk);
+  }
+  return bodyOf(memory, memory.subarray(before));
+}
+
+const bodyOf = (memory: Buffer, bytes = memory): Body => ({ bytes, [Symbol.dispose]: () => releaseMemory(memory) });
 
 function tooLarge(maxBytes: number): RequestError {
   const message = `the body has more than ${maxBytes} bytes: send fewer rows in one request, or raise MAX_BODY_BYTES`;

@@ -52,7 +52,8 @@ export function feedbackEndpoint(
       throw new RequestError(405, `${request.method} is not supported here: use POST`, { headers: { allow: "POST" } });
     }
     requireContent(request.headers, [JSON_TYPE], 'send JSON with "content-type: application/json"');
-    const parsed = BODY.safeParse(parseJson(await readBody(request, bodies)));
+    using body = await readBody(request, bodies);
+    const parsed = BODY.safeParse(parseJson(body.bytes));
     if (!parsed.success) throw new RequestError(422, parsed.error.issues[0]?.message ?? "no feedback");
     const feedback = parsed.data.map(({ request_id: id, truth }) => ({ id, record: ids.read(id, now()), truth }));
     const reasons = await countFeedback(feedback);

@@ -3,7 +3,7 @@ import { addAbortSignal } from "node:stream";
 import { Storage } from "@google-cloud/storage";
 import type { StorageOptions } from "@google-cloud/storage";
 import { JWT } from "google-auth-library";
-import { z } from "zod";
+import * as z from "zod";
 
 import type { Config } from "../config.ts";
 import { LoadError } from "../load-error.ts";

@@ -1,5 +1,9 @@
+import { Client, Metadata, credentials } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { expect } from "chai";
 
+import { MODEL_INFER_REQUEST } from "../../runtime/grpc/inference-messages.ts";
+import { unaryCall } from "./support/grpc-call.ts";
 import { RuntimeProcess } from "./support/runtime-process.ts";
 import { waitFor } from "./support/wait-for.ts";
 
@@ -35,6 +39,32 @@ describe("The log", () => {
     expect(failures.map(({ request_id }) => request_id)).to.have.members(["failed", "failed-too"]);
     for (const { err } of failures) expect(err).to.have.property("message");
     expect(runtime.log).to.not.include("secret-word");
+  });
+
+  it("names a call of gRPC by the id that its error carries", async () => {
+    await using runtime = new RuntimeProcess({ MODEL_URI: "test/runtime/fixtures/lookup.onnx", GRPC_PORT: "0" });
+    await runtime.logged("ready");
+    const { port } = await runtime.logged("listening for gRPC");
+    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+    const message = MODEL_INFER_REQUEST.encode({
+      model_name: "model",
+      inputs: [{ name: "index", datatype: "INT64", shape: [1n, 1n], contents: { int64_contents: [BigInt(INDEX)] } }],
+    });
+    const idOfFailure = async (sent: Record<string, string>): Promise<unknown> => {
+      const metadata = Metadata.fromHttp2Headers(sent);
+      const call = unaryCall(client, "/inference.GRPCInferenceService/ModelInfer", message, metadata);
+      const error = await call.then(
+        () => expect.fail("the graph has no such row"),
+        (thrown: ServiceError) => thrown,
+      );
+      return error.metadata.get("x-request-id")[0];
+    };
+    const ids = [await idOfFailure({ "x-request-id": "given" }), await idOfFailure({})];
+    client.close();
+    expect(ids[0]).to.equal("given");
+    expect(ids[1]).to.match(/^[0-9a-f-]{36}$/);
+    await runtime.logged("a prediction failed", 2);
+    expect(runtime.lines("a prediction failed").map(({ request_id }) => request_id)).to.deep.equal(ids);
   });
 
   it("forges no line for a request id that would", async () => {

@@ -7,6 +7,8 @@ export interface RawAnswer {
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
+  /** The body as it came. */
+  readonly bytes: Buffer;
 }
 
 /** A TCP connection whose every byte the test chooses. */
@@ -93,8 +95,9 @@ function takeAnswer(bytes: Buffer): { answer: RawAnswer; rest: Buffer } | undefi
   const status = Number(line.split(" ")[1]);
   const bodyEnd = end + 4 + Number(headers.get("content-length") ?? 0);
   if (bytes.length < bodyEnd) return undefined;
+  const body = bytes.subarray(end + 4, bodyEnd);
   return {
-    answer: { status, headers, body: bytes.toString("utf8", end + 4, bodyEnd) },
+    answer: { status, headers, body: body.toString("utf8"), bytes: body },
     rest: bytes.subarray(bodyEnd),
   };
 }
