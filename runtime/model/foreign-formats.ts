@@ -217,21 +217,21 @@ function pasted(
   where?: string,
   load = "",
 ): string {
+  const needsTask = extra === "torch"; // which a module does not tell
   const hasMetadata = beside.includes("metadata.json");
   const preprocessor = beside.find((name) => /^(preprocessor|scaler|transformer)\.(pkl|pickle|joblib)$/i.test(name));
-  const modules = [
-    ...imports,
-    ...(preprocessor && !imports.includes("joblib") ? ["joblib"] : []),
-    ...(hasMetadata ? ["json"] : []),
-  ];
+  const modules = [...imports, ...(preprocessor && !imports.includes("joblib") ? ["joblib"] : [])];
   const call = [
     model,
     '"model/"',
-    hasMetadata ? 'json.load(open("metadata.json"))' : '{"version": "1.0.0"}',
+    hasMetadata
+      ? 'slipway.load_metadata("metadata.json")'
+      : `{"version": "1.0.0"${needsTask ? ', "task": "classification"' : ""}}`,
     ...(preprocessor ? [`preprocessor=joblib.load(${quoted(preprocessor)})`] : []),
     "sample=X",
   ];
-  const meant = ["X holds some rows of the training data", where].filter(Boolean).join(", ");
+  const task = needsTask && !hasMetadata ? "task may be regression, too" : undefined;
+  const meant = ["X holds some rows of the training data", where, task].filter(Boolean).join(", ");
   return `In Python, with slipway[${extra}], where ${meant}: import ${[...modules, "slipway"].join(", ")}; ${load}slipway.save_model(${call.join(", ")})`;
 }
 
