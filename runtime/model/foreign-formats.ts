@@ -264,7 +264,7 @@ export function conversionOfFlavors(flavors: readonly string[], source: string):
     return `${what} Log the model inside of it with slipway.log_model, or its graph with mlflow.onnx.log_model; code that has to stay Python is served by an image of its own`;
   }
   const name = /^models:\/+([^/@]+)[/@]/.exec(source)?.[1] ?? "NAME";
-  const place = /^(models|runs|s3|gs|az|https?):|^\//.test(source) ? source : "FOLDER";
+  const place = /^(configmap|pvc|hf|oci):/.test(source) ? "FOLDER" : source; // those MLflow cannot read
   const load = `mlflow.${known.module}.load_model(${quoted(place)})`;
   return `${what} In Python, with slipway[mlflow,${known.extra}], where X holds some rows of the training data: import mlflow, slipway; slipway.log_model(${load}, metadata={"version": "1.0.0"}, sample=X, registered_model_name=${quoted(name)})`;
 }
