@@ -11,15 +11,15 @@ import { GOLDEN } from "../runtime/model/golden-schema.ts";
 import { METADATA } from "../runtime/model/metadata-schema.ts";
 import { crdTemplate } from "./generating/crd-template.ts";
 import { jsonSchema } from "./generating/json-schema.ts";
+import { withSchemaTable } from "./generating/schema-table.ts";
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
 
 const notice = "Generated from operator/api by `npm run generate`. Do not edit.";
 const crd = stringify(customResourceDefinition(), { lineWidth: 120, aliasDuplicateObjects: false });
 
-const schemas = Object.entries({ "metadata.schema.json": METADATA, "golden.schema.json": GOLDEN }).map(
-  ([name, schema]) => [name, jsonSchema(name, schema)] as const,
-);
+const metadataSchema = jsonSchema("metadata.schema.json", METADATA);
+const goldenSchema = jsonSchema("golden.schema.json", GOLDEN);
 
 const generated: Record<string, string> = {
   "crds/modeldeployments.serving.slipway.dev.yaml": `# ${notice}\n${crd}`,
@@ -28,11 +28,15 @@ const generated: Record<string, string> = {
     await readFile("charts/slipway/README.md", "utf8"),
     await readFile("charts/slipway/values.yaml", "utf8"),
   ),
+  "schemas/metadata.schema.json": metadataSchema,
+  "schemas/golden.schema.json": goldenSchema,
   // The Python package carries its own copies, so that it checks what it writes without this repository.
-  ...Object.fromEntries(
-    ["schemas", "python/src/slipway/schemas"].flatMap((folder) =>
-      schemas.map(([name, text]) => [`${folder}/${name}`, text]),
-    ),
+  "python/src/slipway/schemas/metadata.schema.json": metadataSchema,
+  "python/src/slipway/schemas/golden.schema.json": goldenSchema,
+  "docs/models.md": withSchemaTable(
+    withSchemaTable(await readFile("docs/models.md", "utf8"), "metadata", metadataSchema),
+    "golden",
+    goldenSchema,
   ),
 };
 

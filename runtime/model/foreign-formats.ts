@@ -217,21 +217,21 @@ function pasted(
   where?: string,
   load = "",
 ): string {
+  const needsTask = extra === "torch"; // which a module does not tell
   const hasMetadata = beside.includes("metadata.json");
   const preprocessor = beside.find((name) => /^(preprocessor|scaler|transformer)\.(pkl|pickle|joblib)$/i.test(name));
-  const modules = [
-    ...imports,
-    ...(preprocessor && !imports.includes("joblib") ? ["joblib"] : []),
-    ...(hasMetadata ? ["json"] : []),
-  ];
+  const modules = [...imports, ...(preprocessor && !imports.includes("joblib") ? ["joblib"] : [])];
   const call = [
     model,
     '"model/"',
-    hasMetadata ? 'json.load(open("metadata.json"))' : '{"version": "1.0.0"}',
+    hasMetadata
+      ? 'slipway.load_metadata("metadata.json")'
+      : `{"version": "1.0.0"${needsTask ? ', "task": "classification"' : ""}}`,
     ...(preprocessor ? [`preprocessor=joblib.load(${quoted(preprocessor)})`] : []),
     "sample=X",
   ];
-  const meant = ["X holds some rows of the training data", where].filter(Boolean).join(", ");
+  const task = needsTask && !hasMetadata ? "task may be regression, too" : undefined;
+  const meant = ["X holds some rows of the training data", where, task].filter(Boolean).join(", ");
   return `In Python, with slipway[${extra}], where ${meant}: import ${[...modules, "slipway"].join(", ")}; ${load}slipway.save_model(${call.join(", ")})`;
 }
 
@@ -264,7 +264,7 @@ export function conversionOfFlavors(flavors: readonly string[], source: string):
     return `${what} Log the model inside of it with slipway.log_model, or its graph with mlflow.onnx.log_model; code that has to stay Python is served by an image of its own`;
   }
   const name = /^models:\/+([^/@]+)[/@]/.exec(source)?.[1] ?? "NAME";
-  const place = /^(models|runs|s3|gs|az|https?):|^\//.test(source) ? source : "FOLDER";
+  const place = /^(configmap|pvc|hf|oci):/.test(source) ? "FOLDER" : source; // those MLflow cannot read
   const load = `mlflow.${known.module}.load_model(${quoted(place)})`;
   return `${what} In Python, with slipway[mlflow,${known.extra}], where X holds some rows of the training data: import mlflow, slipway; slipway.log_model(${load}, metadata={"version": "1.0.0"}, sample=X, registered_model_name=${quoted(name)})`;
 }

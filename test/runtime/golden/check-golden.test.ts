@@ -82,9 +82,6 @@ describe("Golden rows", () => {
     const serving = new Serving({}, { MODEL_URI: "examples/loan/1.0.0" });
 
     it("are not counted as requests", async () => {
-      expect(JSON.parse((await golden).toString()))
-        .to.have.property("rows")
-        .with.length(25);
       const metrics = await serving.text("/metrics");
       expect(metrics).to.not.match(/^ml_(predictions_total|inference_seconds_count|batch_rows_count)\S* [1-9]/m);
     });

@@ -52,7 +52,7 @@ describe("A model of another framework is UnsupportedFormat, with the line that 
       "m.pt",
       "module.pt",
       "a pickled PyTorch module",
-      `import torch, ${saved('torch.load("m.pt", weights_only=False).eval()')}`,
+      `import torch, ${saved('torch.load("m.pt", weights_only=False).eval()', '{"version": "1.0.0", "task": "classification"}, sample=X')}`,
     ],
     ["m.pt", "state.pt", "a PyTorch checkpoint", 'model.load_state_dict(torch.load("m.pt")); slipway.save_model('],
     ["m.ckpt", "checkpoint.pt", "a PyTorch checkpoint", "model is a new object of its class"],
@@ -114,8 +114,8 @@ describe("A model of another framework is UnsupportedFormat, with the line that 
       "scaler.pkl": foreign("scaler.pkl"),
     });
     expect(message).to.include(
-      'import joblib, json, slipway; slipway.save_model(joblib.load("model.pkl"), "model/", ' +
-        'json.load(open("metadata.json")), preprocessor=joblib.load("scaler.pkl"), sample=X)',
+      'import joblib, slipway; slipway.save_model(joblib.load("model.pkl"), "model/", ' +
+        'slipway.load_metadata("metadata.json"), preprocessor=joblib.load("scaler.pkl"), sample=X)',
     );
   });
 
