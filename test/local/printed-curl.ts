@@ -9,10 +9,10 @@ export function curlOf(story: string): { url: string; path: string; headers: Rec
   return { url, path, headers: Object.fromEntries(headers) as Record<string, string>, body };
 }
 
-/** What the printed curl line answers. (This machine may have no curl.) */
+/** What the printed curl line answers, on a connection of its own as curl's. (This machine may have no curl.) */
 export async function asPrinted(story: string): Promise<object> {
   const { url, path, headers, body } = curlOf(story);
-  const answer = await request(url + path, { method: "POST", headers, body });
+  const answer = await request(url + path, { method: "POST", headers, body, reset: true });
   expect(answer.statusCode).to.equal(200);
   return (await answer.body.json()) as object;
 }

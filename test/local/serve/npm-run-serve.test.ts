@@ -13,6 +13,8 @@ import { SteadyLoad } from "../steady-load.ts";
 
 const EXAMPLES = fileURLToPath(new URL("../../../examples", import.meta.url));
 
+const IMAGES = fileURLToPath(new URL("../../../bench/runtime/models/light-images.onnx", import.meta.url));
+
 describe("npm run serve", function () {
   this.timeout(60_000); // a process of Node, or two; a second on an idle machine
   let folder: string;
@@ -60,6 +62,10 @@ describe("npm run serve", function () {
     const story = await serve(graph).says("Ctrl-C stops it.");
     expect(story).to.contain("fault answers at http://127.0.0.1:");
     expect(await asPrinted(story)).to.have.property("prediction");
+
+    const images = await serve(IMAGES).says("Ctrl-C stops it.");
+    expect(images).to.contain("  takes    image (FP32 [-1, 224, 224, 3])\n");
+    expect(images, "a request that would fill the screen").to.not.contain("curl");
   });
 
   it("lets an edit take over without a failed request, and goes on with the former model when one is broken", async () => {
@@ -77,9 +83,8 @@ describe("npm run serve", function () {
 
     told = served.output.length;
     model.break();
-    const complaint = await served.says("\n  InvalidModel", told);
-    expect(complaint).to.contain("This edit is not served, the model before it goes on.");
-    expect(await served.says("\n", told + complaint.length)).to.contain("metadata.json");
+    const complaint = await served.says("metadata.json", told);
+    expect(complaint).to.contain("This edit is not served, the model before it goes on.\n  InvalidModel: ");
     expect(served.output.slice(told)).to.contain(`loading ${model.folder}: `);
     expect(await asPrinted(story)).to.include({ model_version: "1.1.0" });
 
