@@ -97,7 +97,8 @@ export class StateFile {
 
   private *rows(): Generator<Row> {
     try {
-      for (const row of this.database.prepare(readAll).iterate()) yield row as unknown as Row;
+      for (const { resource, key, state, checksum } of this.database.prepare(readAll).iterate())
+        yield { resource: String(resource), key: String(key), state: String(state), checksum: Number(checksum) };
     } catch (error) {
       throw unusable(this.path, error);
     }
