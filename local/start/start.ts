@@ -6,6 +6,7 @@ import { StateFileError } from "../api-server/storage/state-file.ts";
 import type { MachineConfig, StartConfig } from "../config.ts";
 import { ProcessLedger } from "../kubelet/process-ledger.ts";
 import { firstAnswer, rowFromModel } from "./ask-model.ts";
+import { otherModels } from "./former-run.ts";
 import { InstanceLock } from "./instance-lock.ts";
 import { startLocalCluster, STATE_FILE, type LocalCluster } from "./local-cluster.ts";
 import { applyManifest, applyOnce, readManifests } from "./manifests.ts";
@@ -127,6 +128,9 @@ async function serve(
   const answer = await firstAnswer({ url, row, headers: requestHeaders(model.stickyHeader) }, interrupted);
   lock.announce(url);
   display.finish();
+  const others = await otherModels(cluster.client, model.name);
+  if (others.length > 0)
+    output.write(`\nServed again, from before: ${others.join(", ")}. npm start -- --reset begins afresh.\n`);
   const { kubeconfig } = config;
   output.write(nextCommands({ ...model, url, row, answer, kubeconfig, hasKubectl: machine.hasKubectl }));
 }

@@ -106,6 +106,7 @@ describe("npm start after a kill -9", function () {
     const idle = start();
     const storyAfter = await idle.says(ready);
     expect(await server(), "a kubeconfig that was copied goes on working").to.equal(url);
+    expect(storyAfter).to.contain("Served again, from before: second.");
     expect(urlIn(storyAfter)).to.equal(urlIn(storyBefore));
     await served(url, "2.0.0");
     const after = await Promise.all([`${models}/mine`, second, `${configMaps}/kept`].map((path) => get(url, path)));
