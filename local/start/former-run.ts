@@ -18,6 +18,12 @@ export async function endFormerRun(client: ClusterClient): Promise<void> {
   }
 }
 
+/** The names of all models but one. */
+export async function otherModels(client: ClusterClient, name: string): Promise<string[]> {
+  const names = (await listOf(client, MODELS)).map(({ metadata }) => metadata.name);
+  return names.filter((other) => other !== name);
+}
+
 /**
  * As it was when it had been bound to its node, so that neither restarts nor ends of the former run count for the new one;
  * but for its address, which it gets again.

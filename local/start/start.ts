@@ -12,6 +12,7 @@ import { follow } from "../model-folder/follow.ts";
 import { Snapshots } from "../model-folder/snapshots.ts";
 import { UserError } from "../user-error.ts";
 import { followEdits } from "./follow-edits.ts";
+import { otherModels } from "./former-run.ts";
 import { InstanceLock } from "./instance-lock.ts";
 import { startLocalCluster, STATE_FILE, type LocalCluster } from "./local-cluster.ts";
 import { applyManifest, applyOnce, readManifests } from "./manifests.ts";
@@ -162,6 +163,9 @@ async function serve(
   const example = question && { question, answer: await firstAnswer({ url, ...question, headers }, interrupted) };
   lock.announce(url);
   display.finish();
+  const others = await otherModels(cluster.client, model.name);
+  if (others.length > 0)
+    output.write(`\nServed again, from before: ${others.join(", ")}. npm start -- --reset begins afresh.\n`);
   const { kubeconfig } = config;
   output.write(
     nextCommands({ ...model, url, example, followed: config.model, kubeconfig, hasKubectl: machine.hasKubectl }),

@@ -11,7 +11,9 @@ const format = 1;
 /** AS: without it a column is named as the schema in the file spells it, where a bit may have flipped. */
 const readAll = "SELECT resource AS resource, key AS key, state AS state, checksum AS checksum FROM objects";
 
-const busy = 5; // SQLITE_BUSY
+// SQLite's primary result codes: what went wrong with the file, but not with what is in it.
+const busy = 5;
+const [readOnly, ioError, full, cannotOpen] = [8, 10, 13, 14];
 
 /** The file cannot be used. The message says which, why and what to do. */
 export class StateFileError extends Error {
@@ -97,7 +99,8 @@ export class StateFile {
 
   private *rows(): Generator<Row> {
     try {
-      for (const row of this.database.prepare(readAll).iterate()) yield row as unknown as Row;
+      for (const { resource, key, state, checksum } of this.database.prepare(readAll).iterate())
+        yield { resource: String(resource), key: String(key), state: String(state), checksum: Number(checksum) };
     } catch (error) {
       throw unusable(this.path, error);
     }
@@ -156,7 +159,12 @@ function checksumOf({ resource, key, state }: Omit<Row, "checksum">): number {
 
 function unusable(path: string, error: unknown): StateFileError {
   const { errcode, message } = error as { errcode?: number; message: string };
-  if (errcode === busy) return new StateFileError(`${path} is in use by another process: stop that one first`);
+  const code = errcode === undefined ? cannotOpen : errcode & 0xff; // without one it is the file system's error
+  if (code === busy) return new StateFileError(`${path} is in use by another process: stop that one first`);
+  if ([readOnly, ioError, full, cannotOpen].includes(code))
+    return new StateFileError(
+      `${path} cannot be used (${message}): free some space, or name another folder with --state`,
+    );
   return damaged(path, message);
 }
 

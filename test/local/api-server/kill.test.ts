@@ -7,6 +7,14 @@ import { createInterface } from "node:readline";
 import { expect } from "chai";
 import { call, type Answer } from "./api-call.ts";
 
+/** An API server as a process that can be killed; says where it is, once it is. */
+const program = `
+  const { startApiServer } = await import(process.argv[1]);
+  const { url } = await startApiServer({ stateFile: process.argv[2] });
+  console.log(url);
+`;
+const module = new URL("../../../local/api-server/server.ts", import.meta.url).href;
+
 const kills = 4;
 const writers = 6;
 
@@ -66,8 +74,8 @@ describe("an API server with a state file", function () {
   let server: ChildProcess | undefined;
   let exited: Promise<unknown> = Promise.resolve();
   const start = async (): Promise<string> => {
-    const script = join(import.meta.dirname, "api-server-process.ts");
-    server = spawn(process.execPath, [script, join(folder, "state.db")], { stdio: ["ignore", "pipe", "inherit"] });
+    const args = ["--input-type=module", "--eval", program, module, join(folder, "state.db")];
+    server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     exited = once(server, "exit");
     if (server.stdout === null) throw new Error("the server has no output");
     const lines = createInterface({ input: server.stdout });

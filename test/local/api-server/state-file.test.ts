@@ -171,6 +171,11 @@ describe("the state file", () => {
     expect(() => stateOf(newer)).to.throw(StateFileError, /is of another version of Slipway \(format 2; .*--reset$/);
   });
 
+  it("is not called damaged when the disk is at fault", () => {
+    const path = join(folder, "nowhere", "state.db");
+    expect(() => stateOf(path)).to.throw(StateFileError, `${path} cannot be used (ENOENT`);
+  });
+
   it("is for its owner's eyes only: Secrets are in it", () => {
     const path = newPath();
     openForLater(path);

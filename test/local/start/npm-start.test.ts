@@ -104,6 +104,18 @@ describe("npm start", function () {
     expect(broken.output).to.contain("broken cannot be served. InvalidModel: ");
   });
 
+  it("says in one sentence that its state is damaged, and begins afresh with --reset", async () => {
+    writeFileSync(join(folder, "state.db"), "no database".repeat(500));
+    const damaged = start();
+    expect(await damaged.exited).to.equal(1);
+    expect(damaged.output).to.contain(
+      `${join(folder, "state.db")} is damaged (file is not a database): bring back a copy of it, or begin afresh with --reset\n`,
+    );
+    const afresh = start("--reset");
+    await afresh.says("✓ cluster");
+    expect(await afresh.end("SIGINT")).to.equal(0);
+  });
+
   it("asks for a folder that exists", async () => {
     const none = start(join(folder, "nowhere"));
     expect(await none.exited).to.equal(1);
