@@ -84,7 +84,7 @@ export async function onApiServer({ fleet, startOperator, objects, idleSeconds, 
     const tookMs: number[] = [];
     for (let change = 0; change < CHANGES; change += 1)
       tookMs.push(await fleet.change(names[Math.floor((change * objects) / CHANGES)] ?? "", 4 + (change % 5)));
-    note(`a change: median ${quantile(tookMs, 0.5).toFixed(0)} ms`);
+    note(`the slowest of ${CHANGES} changes: ${Math.max(...tookMs).toFixed(0)} ms`);
     return [
       { name: `${objects} objects: memory at most, MiB`, value: grown, goal: { atMost: 512, unit: "MiB" } },
       {
@@ -94,6 +94,7 @@ export async function onApiServer({ fleet, startOperator, objects, idleSeconds, 
       },
       { name: "requests when idle", value: idle, goal: { atMost: 0 } },
       { name: "writes after a restart", value: written, goal: { atMost: 0 } },
+      { name: "a change of one object, median, ms", value: quantile(tookMs, 0.5), goal: { atMost: 100, unit: "ms" } },
       { name: "a change of one object, p90, ms", value: quantile(tookMs, 0.9), goal: { atMost: 100, unit: "ms" } },
     ];
   } finally {

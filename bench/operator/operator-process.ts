@@ -9,6 +9,9 @@ const SYNC_MS = 300_000;
 /** Of Linux everywhere. */
 const TICKS_PER_SECOND = 100;
 
+/** As Dockerfile.operator has it. */
+const PROGRAM = ["--max-semi-space-size=4", join(root, "dist/operator/main.js")];
+
 interface Ports {
   readonly healthPort: number;
   readonly metricsPort: number;
@@ -35,8 +38,7 @@ export class OperatorProcess {
   /** Resolves when its caches are full. */
   static async start(kubeconfig: string, namespace: string, more: readonly string[]): Promise<OperatorProcess> {
     const flags = ["--watch-namespaces", namespace, "--bind-address", "127.0.0.1", "--health-port", "0"];
-    const program = [...(process.env["OPFLAGS"]?.split(" ") ?? []), join(root, "dist/operator/main.js")];
-    const child = spawn(process.execPath, [...program, ...flags, "--metrics-port", "0", ...more], {
+    const child = spawn(process.execPath, [...PROGRAM, ...flags, "--metrics-port", "0", ...more], {
       env: { PATH: process.env["PATH"] ?? "", KUBECONFIG: kubeconfig },
       stdio: ["ignore", "pipe", "inherit"],
     });
