@@ -51,7 +51,7 @@ function connect(preprocessor: Graph, model: Graph, source: string): { from: str
     if (output === undefined || !fits(output, input)) {
       throw new LoadError(
         "SignatureMismatch",
-        `loading ${source}: the preprocessor gives ${list(outputs)}, but the model takes ${list(inputs)}; export both from the same pipeline`,
+        `loading ${source}: ${preprocessor.file} gives ${list(outputs)}, but ${model.file} takes ${list(inputs)}; export both from the same pipeline`,
       );
     }
     return { from: output.name, to: input.name };

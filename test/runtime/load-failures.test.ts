@@ -143,7 +143,7 @@ describe("A model that cannot be served is refused with its reason and what to d
       "a preprocessor of another model",
       { ...LOAN, "preprocessor.onnx": graph("two-columns") },
       "SignatureMismatch",
-      /the preprocessor gives \(joined: float32\[\?, 2\]\), but the model takes \(features: float32\[\?, 3\]\)/,
+      /preprocessor\.onnx gives \(joined: float32\[\?, 2\]\), but model\.onnx takes \(features: float32\[\?, 3\]\)/,
     ],
     [
       "classes of another model",

@@ -53,7 +53,13 @@ describe("when a runtime fails, traffic", function () {
       "DigestMismatch",
       /sha256 is [0-9a-f]{64}, spec says 0{64}/,
     ],
-    ["is a pickle", { "model.pkl": "gASV" }, {}, "UnsupportedFormat", /model\.pkl/],
+    [
+      "is a pickle",
+      { "model.pkl": "gASV" },
+      {},
+      "UnsupportedFormat",
+      /model\.pkl is a pickled model; .* slipway\.save_model\(/,
+    ],
     ["is no ONNX", { "model.onnx": "bm90IG9ubng=" }, {}, "InvalidModel", /model\.onnx/],
     [
       "does not take its metadata's features",
