@@ -100,7 +100,7 @@ describe("npm start after a kill -9", function () {
 
     const interrupted = start();
     await interrupted.says("pod mine-");
-    expect(processes.filter((pid) => processIdentity(pid) !== undefined)).to.deep.equal([]);
+    await eventually(() => expect(processes.filter((pid) => processIdentity(pid) !== undefined)).to.deep.equal([]));
     await interrupted.end("SIGKILL"); // it was starting
 
     const idle = start();
