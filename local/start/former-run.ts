@@ -4,13 +4,14 @@ import type { KubeObject, Pod } from "../cluster/objects.ts";
 const MODELS = "/apis/serving.slipway.dev/v1alpha1/modeldeployments";
 
 /**
- * Makes what the cluster kept from a former run true again: its pods run no more, and nobody has looked at its models
- * since. Before controllers, kubelet and operator start: they would take the old statuses for what is.
+ * Makes what the cluster kept from a former run true again: the node's pods run no more, and nobody has looked at the
+ * models since. Before controllers, kubelet and operator start: they would take the old statuses for what is.
  */
-export async function endFormerRun(client: ClusterClient): Promise<void> {
-  const pods = await listOf<Pod>(client, "/api/v1/pods");
-  const unfinished = pods.filter(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
-  for (const pod of unfinished) await resetPod(client, pod);
+export async function endFormerRun(client: ClusterClient, node: string): Promise<void> {
+  for (const pod of await listOf<Pod>(client, `/api/v1/pods?fieldSelector=spec.nodeName%3D${node}`)) {
+    const hasFinished = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+    if (!hasFinished) await resetPod(client, pod);
+  }
   for (const { metadata } of await listOf(client, MODELS)) {
     const path = `${MODELS.replace("/modeldeployments", "")}/namespaces/${metadata.namespace}/modeldeployments/${metadata.name}`;
     // No generation is 0: the operator must look at this one before anybody takes its status for current.
