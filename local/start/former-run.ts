@@ -1,6 +1,7 @@
 import { hasStatus, type ClusterClient } from "../cluster/client.ts";
 import type { KubeObject, Pod } from "../cluster/objects.ts";
 
+const MANAGER = "slipway-start";
 const MODELS = "/apis/serving.slipway.dev/v1alpha1/modeldeployments";
 
 /**
@@ -15,7 +16,8 @@ export async function endFormerRun(client: ClusterClient, node: string): Promise
   for (const { metadata } of await listOf(client, MODELS)) {
     const path = `${MODELS.replace("/modeldeployments", "")}/namespaces/${metadata.namespace}/modeldeployments/${metadata.name}`;
     // No generation is 0: the operator must look at this one before anybody takes its status for current.
-    await client.request("PATCH", `${path}/status`, { patch: "merge", body: { status: { observedGeneration: 0 } } });
+    const body = { status: { observedGeneration: 0 } };
+    await client.request("PATCH", `${path}/status`, { patch: "merge", query: { fieldManager: MANAGER }, body });
   }
 }
 
@@ -34,6 +36,7 @@ async function resetPod(client: ClusterClient, { metadata, status }: Pod): Promi
   const fresh = { phase: "Pending", conditions, containerStatuses: null, initContainerStatuses: null, startTime: null };
   await client.request("PATCH", `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}/status`, {
     patch: "merge",
+    query: { fieldManager: MANAGER },
     body: { status: fresh },
   });
 }
