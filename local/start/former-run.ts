@@ -1,20 +1,23 @@
 import { hasStatus, type ClusterClient } from "../cluster/client.ts";
 import type { KubeObject, Pod } from "../cluster/objects.ts";
 
+const MANAGER = "slipway-start";
 const MODELS = "/apis/serving.slipway.dev/v1alpha1/modeldeployments";
 
 /**
- * Makes what the cluster kept from a former run true again: its pods run no more, and nobody has looked at its models
- * since. Before controllers, kubelet and operator start: they would take the old statuses for what is.
+ * Makes what the cluster kept from a former run true again: the node's pods run no more, and nobody has looked at the
+ * models since. Before controllers, kubelet and operator start: they would take the old statuses for what is.
  */
-export async function endFormerRun(client: ClusterClient): Promise<void> {
-  const pods = await listOf<Pod>(client, "/api/v1/pods");
-  const unfinished = pods.filter(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
-  for (const pod of unfinished) await resetPod(client, pod);
+export async function endFormerRun(client: ClusterClient, node: string): Promise<void> {
+  for (const pod of await listOf<Pod>(client, `/api/v1/pods?fieldSelector=spec.nodeName%3D${node}`)) {
+    const hasFinished = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+    if (!hasFinished) await resetPod(client, pod);
+  }
   for (const { metadata } of await listOf(client, MODELS)) {
     const path = `${MODELS.replace("/modeldeployments", "")}/namespaces/${metadata.namespace}/modeldeployments/${metadata.name}`;
     // No generation is 0: the operator must look at this one before anybody takes its status for current.
-    await client.request("PATCH", `${path}/status`, { patch: "merge", body: { status: { observedGeneration: 0 } } });
+    const body = { status: { observedGeneration: 0 } };
+    await client.request("PATCH", `${path}/status`, { patch: "merge", query: { fieldManager: MANAGER }, body });
   }
 }
 
@@ -33,6 +36,7 @@ async function resetPod(client: ClusterClient, { metadata, status }: Pod): Promi
   const fresh = { phase: "Pending", conditions, containerStatuses: null, initContainerStatuses: null, startTime: null };
   await client.request("PATCH", `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}/status`, {
     patch: "merge",
+    query: { fieldManager: MANAGER },
     body: { status: fresh },
   });
 }

@@ -68,7 +68,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
 
     const client = ClusterClient.plain(apiServer.url);
     closing.defer(() => client.close());
-    await endFormerRun(client);
+    await endFormerRun(client, NODE_NAME);
     const controllers = await startControllers({ client, logger });
     closing.defer(() => controllers.close());
     const view = new ClusterView(client, logger);

@@ -44,8 +44,9 @@ function modelLine(name: string, model: ModelDeployment | undefined): Line {
   const title = `ModelDeployment ${name}`;
   if (outcome.is === "ready") return { mark: "done", name: title, detail: "Ready" };
   if (outcome.is === "failed") return { mark: "failed", name: title, detail: outcome.why };
+  const isObserved = model?.status?.observedGeneration === model?.metadata.generation;
   const ready = model?.status?.conditions?.find(({ type }) => type === "Ready");
-  return { mark: "waiting", name: title, detail: ready?.message ?? "waiting for the operator" };
+  return { mark: "waiting", name: title, detail: (isObserved && ready?.message) || "waiting for the operator" };
 }
 
 function podLine(pod: Pod): Line {

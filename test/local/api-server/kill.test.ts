@@ -15,7 +15,8 @@ const program = `
 `;
 const module = new URL("../../../local/api-server/server.ts", import.meta.url).href;
 
-const kills = 4;
+const configMaps = "/api/v1/namespaces/default/configmaps";
+const kills = 3;
 const writers = 6;
 
 interface Known {
@@ -36,7 +37,7 @@ class Writer {
 
   constructor(name: string) {
     this.name = name;
-    this.path = `/api/v1/namespaces/default/configmaps/${name}`;
+    this.path = `${configMaps}/${name}`;
   }
 
   /** @throws when the server does not answer */
@@ -48,7 +49,7 @@ class Writer {
     const answer =
       value === undefined
         ? await call(url, "DELETE", this.path)
-        : await call(url, this.known ? "PUT" : "POST", this.known ? this.path : this.path.replace(/\/[^/]+$/, ""), {
+        : await call(url, this.known ? "PUT" : "POST", this.known ? this.path : configMaps, {
             body,
           });
     expect(answer.code, JSON.stringify(answer.body)).to.be.oneOf([200, 201]);
@@ -69,13 +70,13 @@ class Writer {
 }
 
 describe("an API server with a state file", function () {
-  this.timeout(60_000); // a process of Node for each kill
+  this.timeout(120_000); // a process of Node for each kill
   let folder: string;
   let server: ChildProcess | undefined;
   let exited: Promise<unknown> = Promise.resolve();
-  const start = async (): Promise<string> => {
-    const args = ["--input-type=module", "--eval", program, module, join(folder, "state.db")];
-    server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const start = async (limits = "true"): Promise<string> => {
+    const node = [process.execPath, "--input-type=module", "--eval", program, module, join(folder, "state.db")];
+    server = spawn("/bin/sh", ["-c", `${limits}; exec "$0" "$@"`, ...node], { stdio: ["ignore", "pipe", "inherit"] });
     exited = once(server, "exit");
     if (server.stdout === null) throw new Error("the server has no output");
     const lines = createInterface({ input: server.stdout });
@@ -95,7 +96,7 @@ describe("an API server with a state file", function () {
     const all = Array.from({ length: writers }, (_, index) => new Writer(`writer-${index}`));
     let url = await start();
     for (let round = 1; round <= kills; round++) {
-      let left = 20 + Math.floor(Math.random() * 200);
+      let left = 20 + Math.floor(Math.random() * 100);
       const lastVersion = await versionOf(url);
       const writing = all.map(async (writer) => {
         try {
@@ -118,6 +119,23 @@ describe("an API server with a state file", function () {
       expect(watch.code).to.equal(410);
     }
   });
+
+  it("refuses, on a full disk, what it cannot keep, and has all that it took before", async () => {
+    let url = await start("ulimit -f 1000"); // no file may grow beyond 1000 blocks
+    const create = async (name: string): Promise<Answer> =>
+      call(url, "POST", configMaps, { body: { metadata: { name }, data: { ballast: "x".repeat(5_000) } } });
+    const taken: string[] = [];
+    let answer = await create("0");
+    for (; answer.code === 201; answer = await create(String(taken.length))) taken.push(String(taken.length));
+    expect(answer.code).to.equal(500);
+    expect(answer.body["message"]).to.contain("state.db: is the disk full?");
+    expect(taken).not.to.deep.equal([]);
+    expect((await namesIn(url)).toSorted()).to.deep.equal(taken.toSorted());
+    server?.kill("SIGKILL");
+    await exited;
+    url = await start();
+    expect((await namesIn(url)).toSorted()).to.deep.equal(taken.toSorted());
+  });
 });
 
 function known({ body }: Answer): Known {
@@ -131,4 +149,9 @@ function known({ body }: Answer): Known {
 async function versionOf(url: string): Promise<number> {
   const { body } = await call(url, "GET", "/api/v1/configmaps");
   return Number((body as { metadata: { resourceVersion: string } }).metadata.resourceVersion);
+}
+
+async function namesIn(url: string): Promise<string[]> {
+  const { body } = await call(url, "GET", configMaps);
+  return (body as { items: { metadata: { name: string } }[] }).items.map(({ metadata }) => metadata.name);
 }

@@ -117,6 +117,15 @@ describe("pod addresses", () => {
       }),
     ));
 
+  it("are those of a former run again, where they are free and of this network", () => {
+    const addresses = new PodAddresses("127.77.9", () => new Set(["127.77.9.8"]));
+    expect(addresses.take("127.77.9.5")).to.equal("127.77.9.5");
+    for (const other of ["127.77.9.5", "127.77.9.8", "127.77.8.7", "10.0.0.7"])
+      expect(addresses.take(other)).not.to.equal(other);
+    const rest = Array.from({ length: 247 }, () => addresses.take());
+    expect(rest).not.to.include("127.77.9.5");
+  });
+
   it("are none on which what a killed kubelet left behind still listens", async function () {
     if (process.platform !== "linux") this.skip();
     const orphan = createServer().listen(0, "127.78.9.2");

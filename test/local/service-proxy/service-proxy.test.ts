@@ -19,12 +19,12 @@ describe("the service proxy", () => {
   let client: ClusterClient;
   let view: ClusterView;
   let proxy: ServiceProxy;
+  const logger = pino({ level: "silent" });
   const backends: Server[] = [];
 
   beforeEach(async () => {
     api = await startApiServer();
     client = ClusterClient.plain(api.url);
-    const logger = pino({ level: "silent" });
     view = new ClusterView(client, logger);
     await view.start();
     proxy = ServiceProxy.start({ client, view, firstPort: 18_080, logger });
@@ -138,5 +138,30 @@ describe("the service proxy", () => {
     expect(proxy.addressOf("default", "inner")).to.equal(undefined);
     await client.request("DELETE", `${SERVICES}/one`);
     await eventually(async () => proxy.addressOf("default", "one") === undefined);
+  });
+
+  it("gives a Service the port again that it had in a former run, and an asked one to nobody else", async () => {
+    await proxy.close();
+    // Below the ports that systems hand out, so that hardly anybody listens there; else it is one of the next.
+    const former = 20_000 + 100 * Math.floor(Math.random() * 100);
+    await addService("old", "loan");
+    const ports = [{ port: former, protocol: "TCP" }];
+    const body = { status: { loadBalancer: { ingress: [{ ip: "127.0.0.1", ports }] } } };
+    await client.request("PATCH", `${SERVICES}/old/status`, { patch: "merge", body });
+    const isSeen = () => view.services.get("default", "old")?.status?.loadBalancer?.ingress !== undefined;
+    await eventually(async () => isSeen());
+
+    proxy = ServiceProxy.start({ client, view, firstPort: 18_080, logger });
+    await eventually(async () => proxy.addressOf("default", "old") !== undefined);
+    expect(proxy.addressOf("default", "old")?.port).to.be.within(former, former + 50);
+    await proxy.close();
+
+    const asked = { service: "default/new", port: former };
+    proxy = ServiceProxy.start({ client, view, firstPort: 18_080, asked, logger });
+    await eventually(async () => proxy.addressOf("default", "old") !== undefined);
+    expect(proxy.addressOf("default", "old")?.port).not.to.equal(former);
+    await addService("new", "loan");
+    await eventually(async () => proxy.addressOf("default", "new") !== undefined);
+    expect(proxy.addressOf("default", "new")?.port).to.be.within(former, former + 50);
   });
 });

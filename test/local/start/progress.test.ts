@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { ProgressDisplay } from "../../../local/start/progress-display.ts";
-import { outcomeOf, type ModelDeployment } from "../../../local/start/progress.ts";
+import { modelLines, outcomeOf, type ModelDeployment } from "../../../local/start/progress.ts";
 
 const metadata = { name: "loan", uid: "1", resourceVersion: "1", generation: 2 };
 const condition = (type: string, status: string) => ({ type, status, reason: "Why", message: "because" });
@@ -30,6 +30,20 @@ describe("how a model comes up", () => {
     ],
   ] as const)
     it(title, () => expect(outcomeOf(given)).to.deep.equal(expected));
+});
+
+describe("the line of a model", () => {
+  const ready = { ...condition("Ready", "Unknown"), message: "waits for pods" };
+
+  it("says what its Ready condition says", () =>
+    expect(modelLines("loan", model({ conditions: [ready] }), [])).to.deep.equal([
+      { mark: "waiting", name: "ModelDeployment loan", detail: "waits for pods" },
+    ]));
+
+  it("does not repeat what was so before the operator looked", () =>
+    expect(modelLines("loan", model({ observedGeneration: 0, conditions: [ready] }), [])).to.deep.equal([
+      { mark: "waiting", name: "ModelDeployment loan", detail: "waiting for the operator" },
+    ]));
 });
 
 describe("the progress display", () => {
