@@ -35,7 +35,11 @@ describe("The body of a v2 request", () => {
     ["an id that is too long", { id: "x".repeat(1025), inputs: [] }, "id: expected a text of at most 1024 characters"],
     ["no inputs", {}, "inputs: expected a list of at most 1024 tensors"],
     ["inputs by name", { inputs: { x: TENSOR } }, "inputs: expected a list of at most 1024 tensors"],
-    ["too many inputs", { inputs: Array(1025).fill(TENSOR) }, "inputs: expected a list of at most 1024 tensors"],
+    [
+      "too many inputs",
+      { inputs: Array.from({ length: 1025 }, () => TENSOR) },
+      "inputs: expected a list of at most 1024 tensors",
+    ],
     ["an input that is null", { inputs: [null] }, "inputs.0: expected an object"],
     ["an input without a name", input({ name: undefined }), "inputs.1.name: expected a text"],
     ["a shape that is a number", input({ shape: 2 }), /^inputs\.1\.shape: expected a list of at most 16 whole numbers/],
