@@ -2,6 +2,7 @@
  * Bundles runtime/ into a few files of JavaScript, as the image has it: `npm run bundle -- [FOLDER]`, dist/runtime by default.
  * Finding and reading a library's hundreds of files would take longer than all else at the start.
  */
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 import { build } from "esbuild";
@@ -14,18 +15,19 @@ const folder = resolve(process.argv[2] ?? join(root, "dist/runtime"));
 const EXTERNAL = ["onnxruntime-node", "@grpc/grpc-js", "@aws-sdk/*", "@azure/*", "@google-cloud/*"];
 
 /**
- * An import of a CommonJS library first parses it for its names, and one of node:http reads all that the module has, its
- * WebSocket among it, which loads an HTTP client that we do not need. Taken this way, only what is used is read.
+ * An import of one of Node's modules reads all that the module has: of node:http its WebSocket, which loads an HTTP client
+ * that we do not need. One of a CommonJS library first parses it for its names. What is required is only taken.
  */
-const ONLY_WHAT_IS_USED: Plugin = {
-  name: "only-what-is-used",
+const REQUIRE_WHAT_IS_USED: Plugin = {
+  name: "require-what-is-used",
   setup(bundling) {
-    const namespace = "only-what-is-used";
-    bundling.onResolve({ filter: /^(?:node:.*|onnxruntime-node)$/ }, ({ path, kind }) =>
-      kind === "import-statement" ? { path, namespace } : undefined,
-    );
-    bundling.onLoad({ filter: /.*/, namespace }, ({ path }) => ({
-      contents: `module.exports = require("${path}");`,
+    const imports = /^import (\w+|\{[^}]*\}) from ("(?:node:|onnxruntime-node["/])[^;]*);$/gm;
+    bundling.onLoad({ filter: /runtime\/.*\.ts$/ }, async ({ path }) => ({
+      loader: "ts",
+      contents: (await readFile(path, "utf8")).replaceAll(
+        imports,
+        (_, names: string, module: string) => `const ${names.replaceAll(" as ", ": ")} = require(${module});`,
+      ),
     }));
   },
 };
@@ -41,7 +43,7 @@ await build({
   platform: "node",
   target: "node26",
   external: EXTERNAL,
-  plugins: [ONLY_WHAT_IS_USED],
+  plugins: [REQUIRE_WHAT_IS_USED],
   // Libraries that are CommonJS require Node's modules.
   banner: { js: 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);' },
   logLevel: "warning",

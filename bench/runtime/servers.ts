@@ -54,6 +54,9 @@ export const startNaiveExpress = (model: string): Promise<ServerProcess> => star
 /** node:http alone. */
 export const startEcho = (): Promise<ServerProcess> => startScript("echo");
 
+/** node:net alone. */
+export const startBareSocket = (): Promise<ServerProcess> => startScript("bare-socket");
+
 function startScript(name: string, ...args: string[]): Promise<ServerProcess> {
   const command = [process.execPath, `bench/runtime/servers/${name}.ts`, ...args];
   return ServerProcess.start({ command, port: LISTENING, ready: LISTENING });

@@ -13,6 +13,6 @@ export function createLogger(level: string, stdoutIsTaken = false): Logger {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination({ fd: stdoutIsTaken ? 2 : 1, sync: true }),
+    destination({ dest: stdoutIsTaken ? 2 : 1, sync: true }),
   );
 }

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -11,10 +11,17 @@ const run = promisify(execFile);
 const FOLDER = join("dist", `test-${process.pid}`);
 
 describe("The bundle of the runtime", () => {
+  before(() => run(process.execPath, ["scripts/bundle-runtime.ts", FOLDER]));
   after(() => rm(FOLDER, { recursive: true, force: true }));
 
+  it("takes from Node's modules and from ONNX Runtime only what it uses", async () => {
+    for (const file of ["main.js", "inference-worker.js"]) {
+      const imports = (await readFile(join(FOLDER, file), "utf8")).match(/^import .* from "[^.].*$/gm);
+      expect(imports).to.deep.equal(['import { createRequire } from "node:module";']);
+    }
+  });
+
   it("serves, in a thread of its own and over gRPC too, and ends when it is told to", async () => {
-    await run(process.execPath, ["scripts/bundle-runtime.ts", FOLDER]);
     const { stdout } = await run(
       process.execPath,
       ["scripts/warm-runtime.ts", join(FOLDER, "main.js"), "examples/loan/2.0.0"],

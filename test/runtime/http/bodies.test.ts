@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, request as httpRequest } from "node:http";
-import type { ClientRequest, IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 
@@ -145,12 +145,11 @@ describe("The bodies of requests", () => {
   describe("as a handler reads them", () => {
     const budget = new BodyBudget(4 * MiB);
     const received: Body[] = [];
-    const server = createServer((request, response) => {
-      void readBody(request, budget).then((body) => {
-        received.push(body);
-        response.end();
-      });
-    });
+    const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+      received.push(await readBody(request, budget));
+      response.end();
+    };
+    const server = createServer((request, response) => void take(request, response));
     before(async () => {
       server.listen(0, "127.0.0.1");
       await once(server, "listening");
