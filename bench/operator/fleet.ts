@@ -8,6 +8,7 @@ import type { KubeClient } from "../../operator/kube/transport.ts";
 import { childTypes, modelDeployments } from "../../operator/reconcile/resource-types.ts";
 import type { ModelDeploymentStatus } from "../../operator/api/status.ts";
 import { namespaces } from "../../test/support/resource-types.ts";
+import { inParallel } from "./in-parallel.ts";
 
 type ModelDeployment = KubeObject & { status?: ModelDeploymentStatus };
 type Deployment = V1Deployment & KubeObject;
@@ -84,7 +85,7 @@ export class Fleet {
   /** Creates them and waits until `holds` of each; the seconds from the first creation to the last of these. */
   async create(names: readonly string[], report: (text: string) => void): Promise<Wave> {
     const began = performance.now();
-    await inParallel(names, (name) => this.apply(name, 3));
+    await inParallel(names, PARALLEL, (name) => this.apply(name, 3));
     report(`${names.length} created in ${seconds(performance.now() - began)} s`);
     await this.#until(names, "children");
     report(`all children after ${seconds(performance.now() - began)} s`);
@@ -99,7 +100,7 @@ export class Fleet {
     return { children: last("children"), pods: last("pods"), ready: last("ready"), lagMs };
   }
 
-  async apply(name: string, maxReplicas: number): Promise<void> {
+  async apply(name: string, maxReplicas: number): Promise<KubeObject> {
     const { client, namespace } = this.#options;
     const object = {
       apiVersion: "serving.slipway.dev/v1alpha1",
@@ -110,7 +111,7 @@ export class Fleet {
         serving: { autoscaling: { minReplicas: 1, maxReplicas, targetCPUUtilizationPercentage: 70 } },
       },
     };
-    await serverSideApply(client, modelDeployments, object, { fieldManager: "bench", force: true });
+    return serverSideApply(client, modelDeployments, object, { fieldManager: "bench", force: true });
   }
 
   /** Milliseconds from the API server's answer to a change of the object's spec until a watch sees its HPA changed. */
@@ -186,11 +187,3 @@ export class Fleet {
 }
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
-
-async function inParallel(names: readonly string[], work: (name: string) => Promise<void>): Promise<void> {
-  const queue = names.values();
-  const lane = async (): Promise<void> => {
-    for (const name of queue) await work(name);
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, lane));
-}

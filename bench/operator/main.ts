@@ -3,10 +3,13 @@ import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
 import { KubeTransport } from "../../operator/kube/transport.ts";
+import type { KubeClient } from "../../operator/kube/transport.ts";
 import { installCrds } from "../../test/support/install-crds.ts";
 import { goalText, isReached, shown } from "../report.ts";
 import type { Result } from "../report.ts";
+import { writeBare } from "./bare-writes.ts";
 import { onApiServer, onCluster } from "./figures.ts";
+import type { Measured } from "./figures.ts";
 import { Fleet } from "./fleet.ts";
 import { bundleOperator, OperatorProcess } from "./operator-process.ts";
 
@@ -17,12 +20,14 @@ once, such as kwok's. An operator watches a namespace of its own, which is remov
 
   --objects N  how many ModelDeployments, each with an HPA: 1,000; with --api-only 10,000
   --api-only   KUBECONFIG names an API server without controllers; Deployments are told that their pods are ready
+  --bare       no operator: how long the same objects and children take when they are only written, and nothing else
   --workers N  of the operator: its default
   --quick      a tenth of the objects and a shorter rest: for a look, not for a claim
   --json       the last line is {"figures":[{"name","value","goal","ok"}]}`;
 
 const OPTIONS = {
   objects: { type: "string" },
+  bare: { type: "boolean" },
   workers: { type: "string" },
   "api-only": { type: "boolean" },
   quick: { type: "boolean" },
@@ -57,23 +62,37 @@ async function main(): Promise<number> {
   const fleet = new Fleet({ client, namespace, playsController: isApiOnly });
   await fleet.start();
   try {
+    if (values.bare) {
+      await reportBare(client, fleet, objects);
+      return 0;
+    }
     const flags = values.workers === undefined ? [] : ["--workers", values.workers];
     const startOperator = (): Promise<OperatorProcess> => OperatorProcess.start(kubeconfig, namespace, flags);
     const idleSeconds = values.quick ? 15 : 60;
     const measured = await (isApiOnly ? onApiServer : onCluster)({ fleet, startOperator, objects, idleSeconds, note });
-    const results = measured.map(({ name, value, goal }): Result => ({
-      name,
-      value,
-      goal: goalText(goal),
-      ok: isReached(value, goal),
-    }));
-    console.log(results.map(shown).join("\n"));
-    if (values.json) console.log(JSON.stringify({ figures: results }));
+    report(measured, values.json === true);
     return 0;
   } finally {
     await fleet.stop();
     await client.close();
   }
+}
+
+async function reportBare(client: KubeClient, fleet: Fleet, objects: number): Promise<void> {
+  const names = Array.from({ length: objects }, (_, index) => `bare-${index}`);
+  const seconds = await writeBare(client, names, (name) => fleet.apply(name, 3));
+  console.log(`${objects} objects and their children written without an operator: ${seconds.toFixed(1)} s`);
+}
+
+function report(measured: readonly Measured[], asJson: boolean): void {
+  const results = measured.map(({ name, value, goal }): Result => ({
+    name,
+    value,
+    goal: goalText(goal),
+    ok: isReached(value, goal),
+  }));
+  console.log(results.map(shown).join("\n"));
+  if (asJson) console.log(JSON.stringify({ figures: results }));
 }
 
 function clientOf(kubeconfig: string): KubeTransport {

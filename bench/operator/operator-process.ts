@@ -10,7 +10,8 @@ const SYNC_MS = 300_000;
 const TICKS_PER_SECOND = 100;
 
 /** As Dockerfile.operator has it. */
-const PROGRAM = ["--max-semi-space-size=4", join(root, "dist/operator/main.js")];
+const PROGRAM = ["--optimize-for-size", "--max-semi-space-size=4", join(root, "dist/operator/main.js")];
+const MALLOC = { MALLOC_ARENA_MAX: "2", MALLOC_TRIM_THRESHOLD_: "131072" };
 
 interface Ports {
   readonly healthPort: number;
@@ -39,7 +40,7 @@ export class OperatorProcess {
   static async start(kubeconfig: string, namespace: string, more: readonly string[]): Promise<OperatorProcess> {
     const flags = ["--watch-namespaces", namespace, "--bind-address", "127.0.0.1", "--health-port", "0"];
     const child = spawn(process.execPath, [...PROGRAM, ...flags, "--metrics-port", "0", ...more], {
-      env: { PATH: process.env["PATH"] ?? "", KUBECONFIG: kubeconfig },
+      env: { PATH: process.env["PATH"] ?? "", KUBECONFIG: kubeconfig, ...MALLOC },
       stdio: ["ignore", "pipe", "inherit"],
     });
     process.once("exit", () => child.kill("SIGKILL"));

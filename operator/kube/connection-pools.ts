@@ -9,7 +9,7 @@ interface ConnectionPool {
 }
 
 const maxRequestConnections = 32;
-// One page of 500 objects of 250 KB; a larger answer means that something is wrong, and must not take the memory.
+// One page of 200 objects of 600 KB; a larger answer means that something is wrong, and must not take the memory.
 const maxAnswerBytes = 128 * 1024 * 1024;
 const connectTimeoutMs = 10_000;
 // Below the idle timeouts of API servers (90 s) and cloud load balancers (60 s), so that they do not close on our request.

@@ -34,7 +34,8 @@ interface List<T> {
   items: T[];
 }
 
-const pageSize = 500;
+// Every kind is listed at once at the start: the answers, and the objects before they are trimmed, are in memory together.
+const pageSize = 200;
 // The server ends each watch after 5 to 10 minutes, spread so that not all reflectors return at once.
 const shortestWatchSeconds = 300;
 const longestWatchSeconds = 600;

@@ -91,7 +91,7 @@ describe("Reflector", () => {
     await eventually("c arrived", () => told.length === 2);
     expect(told).to.deep.equal(["=a,b", "+c"]);
     expect(lists[0]).to.have.property("path", "/apis/apps/v1/namespaces/credit/deployments");
-    expect(Object.fromEntries(lists[0]!.query)).to.deep.equal({ limit: "500", labelSelector: "app=loan" });
+    expect(Object.fromEntries(lists[0]!.query)).to.deep.equal({ limit: "200", labelSelector: "app=loan" });
     expect(Object.fromEntries(query)).to.deep.equal({
       watch: "true",
       allowWatchBookmarks: "true",
