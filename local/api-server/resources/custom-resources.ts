@@ -1,4 +1,4 @@
-import { invalidField, requiredField, forbiddenField, type FieldError } from "../api-error.ts";
+import { invalidField, requiredField, forbiddenField, unsupportedValue, type FieldError } from "../api-error.ts";
 import {
   isObject,
   listAt,
@@ -198,6 +198,9 @@ function crdErrors(crd: JsonObject): FieldError[] {
   for (const field of ["plural", "kind"])
     if (!stringAt(names, field)) errors.push(requiredField(`spec.names.${field}`));
   for (const field of ["group", "scope"]) if (!stringAt(spec, field)) errors.push(requiredField(`spec.${field}`));
+  const scope = stringAt(spec, "scope");
+  if (scope && !["Cluster", "Namespaced"].includes(scope))
+    errors.push(unsupportedValue("spec.scope", scope, ["Cluster", "Namespaced"]));
   const versions = objectsAt(spec, "versions");
   if (versions.filter((version) => version["storage"] === true).length !== 1) {
     errors.push(
@@ -212,8 +215,7 @@ function crdErrors(crd: JsonObject): FieldError[] {
     const path =
       versions.length === 1 ? "spec.validation.openAPIV3Schema" : `spec.versions[${index}].schema.openAPIV3Schema`;
     const schema = objectAt(version, "schema")["openAPIV3Schema"];
-    if (!isObject(schema))
-      errors.push(requiredField(`spec.versions[${index}].schema.openAPIV3Schema`, "schemas are required"));
+    if (!isObject(schema)) errors.push(requiredField(`spec.versions[${index}].schema.openAPIV3Schema`));
     else errors.push(...structuralErrors(schema, path), ...compileRules(schema, path).errors);
   });
   return errors;
