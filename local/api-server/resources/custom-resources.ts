@@ -76,6 +76,15 @@ function scalePaths(scale: JsonObject): ScalePaths {
   };
 }
 
+const conventions = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
+const apiVersionDescription =
+  "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to " +
+  `the latest internal value, and may reject unrecognized values. More info: ${conventions}#resources`;
+const kindDescription =
+  "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint " +
+  `the client submits requests to. Cannot be updated. In CamelCase. More info: ${conventions}#types-kinds`;
+const metadataDescription = `Standard object's metadata. More info: ${conventions}#metadata`;
+
 /** The user's schema with what every object has; metadata is the API server's own, its name as narrow as the user wants it. */
 function withMetadata(schema: JsonObject, metadata: Schema): Schema {
   const own = schema as Schema;
@@ -87,9 +96,9 @@ function withMetadata(schema: JsonObject, metadata: Schema): Schema {
     ...own,
     properties: {
       ...own.properties,
-      apiVersion: { type: "string" },
-      kind: { type: "string" },
-      metadata: { ...metadata, properties: narrowed },
+      apiVersion: { type: "string", description: apiVersionDescription, ...own.properties?.["apiVersion"] },
+      kind: { type: "string", description: kindDescription, ...own.properties?.["kind"] },
+      metadata: { ...metadata, description: metadataDescription, properties: narrowed },
     },
   };
 }
