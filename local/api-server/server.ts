@@ -94,7 +94,8 @@ function serveOther(cluster: Cluster, path: string, request: IncomingMessage, re
   const discovered = request.method === "GET" ? discover(cluster.registry, path) : undefined;
   if (discovered) return sendJson(response, 200, discovered);
   const [, root, group] = path.split("/");
-  if (root === "apis" && cluster.registry.all().some((resource) => resource.group === group)) throw noSuchResource();
+  const isBuiltIn = cluster.registry.all().some((resource) => resource.group === group && !resource.isCustom);
+  if (root === "apis" && isBuiltIn) throw noSuchResource();
   return sendText(response, 404, "404 page not found\n");
 }
 

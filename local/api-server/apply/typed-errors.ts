@@ -18,7 +18,7 @@ export function typedErrors(value: unknown, schema: Schema, path = ""): string[]
       return typeof value === "boolean" ? [] : [`${path}: expected boolean, got ${shown(value)}`];
     case "number":
       return typeof value === "number" ? [] : [`${path}: expected numeric (int or float), got ${goType(value)}`];
-    default:
+    case undefined:
       return [];
   }
 }

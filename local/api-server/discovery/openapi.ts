@@ -143,7 +143,8 @@ class Definitions {
 
   private part(schema: Schema, name: string): JsonObject {
     const struct = schema["x-kubernetes-go-struct"];
-    if (schema.properties === undefined || (this.isTree && !struct)) return this.inline(schema, name);
+    const isObject = schema.properties !== undefined || (this.isTree && schema.type === "object");
+    if (!isObject || (this.isTree && !struct)) return this.inline(schema, name);
     // The only structs in a custom schema are those of metadata.
     const component = this.isTree && struct ? `io.k8s.apimachinery.pkg.apis.meta.${struct}` : name;
     const { description } = schema;

@@ -54,7 +54,7 @@ function resources(path: string): Request {
   const part = (body: unknown): unknown => {
     const list = body as Json & { resources: Listed[] };
     const shared = list.resources.filter(({ name }) => wanted(name)).toSorted(byName);
-    return { ...list, resources: shared.map(({ storageVersionHash: _, ...resource }) => resource) };
+    return { ...list, resources: shared.map((resource) => ({ ...resource, storageVersionHash: undefined })) };
   };
   return get(path, { part });
 }

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { compareServers } from "../compare.ts";
 import type { Case } from "../compare.ts";
 import { apply, configMap, configMapOf, deployment, get, jsonPatch, mergePatch, post, remove } from "../request.ts";

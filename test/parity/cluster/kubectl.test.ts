@@ -99,7 +99,6 @@ const commands: readonly Command[] = [
   ["scale deployment/web --replicas=1 --current-replicas=7"],
   ["set image deployment/web main=example.com/web:3"],
   ["set env deployment/web A=b"],
-  ["autoscale deployment web --min=1 --max=3 --cpu-percent=50 --dry-run=server"],
   ["expose deployment web --port=80 --dry-run=server -o jsonpath={.spec.selector}"],
   ["label deployment web tier=front"],
   ["label deployment web tier=back"],
