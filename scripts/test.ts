@@ -76,7 +76,7 @@ function mayUseCluster(): boolean {
 function testFiles(paths: readonly string[]): string[] {
   if (flags.faults)
     return paths.length > 0 ? paths.flatMap((name) => filesIn(`test/faults/${name}.test.ts`)) : filesIn("test/faults");
-  if (flags.parity) return filesIn(["test/parity", ...paths].join("/"));
+  if (flags.parity) return (paths.length > 0 ? paths : ["api"]).flatMap((path) => filesIn(`test/parity/${path}`));
   if (flags.cluster) {
     const suites = paths.map((path) => (path.startsWith("test/") ? path : join("test/integration", path)));
     return (suites.length > 0 ? suites : ["test/integration"]).flatMap(filesIn);

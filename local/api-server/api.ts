@@ -35,7 +35,7 @@ interface Call {
 /** Serves one request for a resource. Throws ApiError for whatever it refuses. */
 export async function serveResource(call: Call): Promise<void> {
   const { cluster, target } = call;
-  if (target.group === reviewGroup && call.request.method === "POST") return serveReview(call);
+  if (target.group === reviewGroup) return serveReview(call);
   const resource = cluster.registry.find(target.group, target.version, target.plural);
   if (resource === undefined && !cluster.registry.all().some(({ group }) => group === target.group)) {
     return sendText(call.response, 404, "404 page not found\n");
@@ -243,6 +243,7 @@ async function servePodSubresource(
 }
 
 async function serveReview(call: Call): Promise<void> {
+  if (call.request.method !== "POST") throw methodNotAllowed();
   return sendJson(call.response, 201, answerReview(call.target.plural, await body(call)));
 }
 

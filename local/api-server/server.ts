@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { stringify } from "yaml";
+import { noSuchResource } from "./api-error.ts";
 import { serveResource } from "./api.ts";
 import { behaviours } from "./behaviours/behaviours.ts";
 import { createInitialObjects } from "./bootstrap.ts";
@@ -8,7 +9,7 @@ import { systemClock, type Clock } from "./clock.ts";
 import type { Cluster, PodLogs } from "./cluster.ts";
 import { followCustomResourceDefinitions } from "./custom-resource-watch.ts";
 import { expireEvents } from "./event-expiry.ts";
-import { discover } from "./discovery/discovery.ts";
+import { aggregatedDiscovery, discover } from "./discovery/discovery.ts";
 import { openApiDocument, openApiIndex } from "./discovery/openapi.ts";
 import { sendError, sendJson, sendText } from "./http/responses.ts";
 import { parseRequest } from "./requests/request-info.ts";
@@ -96,15 +97,26 @@ async function serve(cluster: Cluster, request: IncomingMessage, response: Serve
 }
 
 function serveOther(cluster: Cluster, path: string, request: IncomingMessage, response: ServerResponse): void {
-  if (path === "/healthz" || path.startsWith("/readyz") || path.startsWith("/livez"))
-    return sendText(response, 200, "ok");
+  if (/^\/(healthz|readyz|livez)(\/ping)?$/.test(path)) return sendText(response, 200, "ok");
   if (path === "/openapi/v3") return sendJson(response, 200, openApiIndex(cluster.registry));
   if (path.startsWith("/openapi/v3/")) {
     const document = openApiDocument(cluster.registry, path.slice("/openapi/v3/".length));
     if (document) return sendJson(response, 200, document);
   }
+  if ((path === "/api" || path === "/apis") && wantsAggregatedDiscovery(request.headers.accept)) {
+    response.setHeader("content-type", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+    return sendJson(response, 200, aggregatedDiscovery(cluster.registry, path));
+  }
   const discovered = request.method === "GET" ? discover(cluster.registry, path) : undefined;
-  return discovered ? sendJson(response, 200, discovered) : sendText(response, 404, "404 page not found\n");
+  if (discovered) return sendJson(response, 200, discovered);
+  const [, root, group] = path.split("/");
+  const isBuiltIn = cluster.registry.all().some((resource) => resource.group === group && !resource.isCustom);
+  if (root === "apis" && isBuiltIn) throw noSuchResource();
+  return sendText(response, 404, "404 page not found\n");
+}
+
+function wantsAggregatedDiscovery(accept = ""): boolean {
+  return accept.includes("as=APIGroupDiscoveryList") && accept.includes("v=v2;");
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

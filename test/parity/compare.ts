@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { eventually } from "../support/eventually.ts";
 import { differences, Normaliser } from "./normalise.ts";
 import type { Difference } from "./normalise.ts";
 import { post } from "./request.ts";
@@ -19,7 +20,7 @@ interface KnownDifference {
 
 /**
  * Makes a test of each case: the same requests to both servers, in a namespace of the case's own, must get the same answers.
- * `prepare` are requests that all cases build on, such as a CRD.
+ * `prepare` is sent before, until its last request finds what all cases build on, such as a CRD that is served.
  */
 export function compareServers(
   subject: string,
@@ -45,7 +46,7 @@ export function compareServers(
     before(async function () {
       this.timeout(120_000);
       servers = await startServers();
-      for (const server of [servers.embedded, servers.real]) await server.send(prepare, "default");
+      for (const server of [servers.embedded, servers.real]) await prepared(server, prepare);
     });
     after(async () => {
       await servers?.close();
@@ -71,6 +72,15 @@ export function compareServers(
       });
     }
   });
+}
+
+async function prepared(server: Server, steps: readonly Step[]): Promise<void> {
+  for (const { code, body } of await server.send(steps.slice(0, -1), "default"))
+    if (code !== 201 && code !== 409) throw new Error(`preparing the cases: ${JSON.stringify(body)}`);
+  await eventually(async () => {
+    const [last] = await server.send(steps.slice(-1), "default");
+    if (last && last.code !== 200) throw new Error(`preparing the cases: ${JSON.stringify(last.body)}`);
+  }, 30_000);
 }
 
 async function answersOf(server: Server, steps: readonly Step[], namespace: string): Promise<unknown[]> {

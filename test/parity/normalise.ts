@@ -30,6 +30,7 @@ export class Normaliser {
     const masked: Json = {};
     for (const [name, field] of Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
       masked[name] = this.value(field, name, value);
+    if (value["kind"] === "Status") return invalidInOrder(masked);
     const isList = Array.isArray(value["items"]) || Array.isArray(value["rows"]);
     // Other clients move the version of a whole list on.
     if (isList && isObject(masked["metadata"]) && masked["metadata"]["resourceVersion"])
@@ -88,6 +89,16 @@ function conflictsByField(left: unknown, right: unknown): number {
   if (a["reason"] !== "FieldManagerConflict") return 0;
   const order = ({ message, field }: Json): string => `${String(message)}\0${String(field)}`;
   return order(a) < order(b) ? -1 : 1;
+}
+
+/** The real server finds the problems of an object in no order. */
+function invalidInOrder(status: Json): Json {
+  const details = isObject(status["details"]) ? status["details"] : {};
+  const { causes } = details;
+  if (status["reason"] !== "Invalid" || !Array.isArray(causes) || causes.length < 2) return status;
+  const message = String(status["message"]).replace(/ is invalid: .*/s, " is invalid: <causes>");
+  const sorted = causes.map((cause) => JSON.stringify(cause)).toSorted();
+  return { ...status, message, details: { ...details, causes: sorted } };
 }
 
 /** The real server finds some problems several times. */

@@ -29,10 +29,10 @@ export interface Answer {
 /** A request, or how to make one from the answers that the same server gave before. */
 export type Step = Request | ((answers: readonly Answer[]) => Request);
 
-export const jsonPatchType = "application/json-patch+json";
-export const mergePatchType = "application/merge-patch+json";
-export const strategicPatchType = "application/strategic-merge-patch+json";
-export const applyPatchType = "application/apply-patch+yaml";
+const jsonPatchType = "application/json-patch+json";
+const mergePatchType = "application/merge-patch+json";
+const strategicPatchType = "application/strategic-merge-patch+json";
+const applyPatchType = "application/apply-patch+yaml";
 export const asTable = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
 export function get(path: string, more: Partial<Request> = {}): Request {

@@ -84,13 +84,11 @@ export function without(set: FieldSet, path: readonly string[]): FieldSet {
   );
 }
 
-/** The members' paths in the notation of conflict messages: `.spec.containers[name="web"].image`. */
+/** The members' paths in the notation of conflict messages (`.spec.containers[name="web"].image`): of each level, members first. */
 export function paths(set: FieldSet, prefix = ""): string[] {
-  const found = set.member && prefix !== "" ? [prefix] : [];
-  for (const [element, child] of [...set.children].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    found.push(...paths(child, prefix + readable(element)));
-  }
-  return found;
+  const children = [...set.children].sort(([a], [b]) => (a < b ? -1 : 1));
+  const members = children.filter(([, child]) => child.member).map(([element]) => prefix + readable(element));
+  return [...members, ...children.flatMap(([element, child]) => paths(child, prefix + readable(element)))];
 }
 
 /** A path element in that notation. */

@@ -18,7 +18,7 @@ export function typedErrors(value: unknown, schema: Schema, path = ""): string[]
       return typeof value === "boolean" ? [] : [`${path}: expected boolean, got ${shown(value)}`];
     case "number":
       return typeof value === "number" ? [] : [`${path}: expected numeric (int or float), got ${goType(value)}`];
-    default:
+    case undefined:
       return [];
   }
 }
@@ -50,11 +50,11 @@ function listErrors(list: unknown[], schema: Schema, path: string): string[] {
     return list.flatMap((item, index) => typedErrors(item, items, `${path}[${index}]`));
   const seen = new Map<string, number>();
   const errors = list.flatMap((item, index) => {
-    const missing = missingKey(item, schema);
-    if (missing)
-      return [
-        `${path}: element ${index}: associative list with keys has an element that omits key field ${JSON.stringify(missing)} (and doesn't have default value)`,
-      ];
+    if (omitsKeys(item, schema)) {
+      const keys = `[${(schema["x-kubernetes-list-map-keys"] ?? []).map((key) => JSON.stringify(key)).join(" ")}]`;
+      const why = `omits all key fields ${keys} (and doesn't have default values for any key fields)`;
+      return [`${path}: element ${index}: associative list with keys has an element that ${why}`];
+    }
     const element = itemElement(item, schema);
     seen.set(element, (seen.get(element) ?? 0) + 1);
     return typedErrors(item, items, path + readable(element));
@@ -63,11 +63,13 @@ function listErrors(list: unknown[], schema: Schema, path: string): string[] {
   return [...errors, ...twice.map(([element]) => `${path}: duplicate entries for key ${readable(element)}`)];
 }
 
-function missingKey(item: unknown, schema: Schema): string | undefined {
-  if (schema.items?.["x-kubernetes-go-struct"]) return undefined; // keys of built-in items have an empty default
-  const given = (key: string): boolean =>
-    (isObject(item) && item[key] !== undefined) || schema.items?.properties?.[key]?.default !== undefined;
-  return schema["x-kubernetes-list-map-keys"]?.find((key) => !given(key));
+function omitsKeys(item: unknown, schema: Schema): boolean {
+  const keys = schema["x-kubernetes-list-map-keys"];
+  // Keys of built-in items have an empty default.
+  if (keys === undefined || schema.items?.["x-kubernetes-go-struct"]) return false;
+  return keys.every(
+    (key) => (!isObject(item) || item[key] === undefined) && schema.items?.properties?.[key]?.default === undefined,
+  );
 }
 
 function goType(value: unknown): string {

@@ -32,14 +32,20 @@ function partsOf(value: unknown, schema: Schema | undefined): Parts | undefined 
   return parts;
 }
 
-/** Every field that `value` sets, as an applier owns them: leaves, empty objects and lists, and items of keyed lists. */
+/** Every field that `value` sets, as an applier owns them: leaves, empty objects, and items of keyed lists. */
 export function fieldsOf(value: unknown, schema: Schema | undefined, isItem = false): FieldSet {
   const parts = partsOf(value, schema);
-  if (parts === undefined || parts.size === 0) return leaf;
+  if (parts === undefined) return leaf;
+  if (parts.size === 0) return Array.isArray(value) && !isItem ? emptySet : leaf;
   const children: [string, FieldSet][] = [];
   for (const [element, part] of parts)
-    children.push([element, fieldsOf(part.value, part.schema, !element.startsWith("f:"))]);
+    children.push([element, fieldsOf(part.value, part.schema, !isDeclaredField(schema, element))]);
   return fieldSet(isItem, children);
+}
+
+/** Fields of a struct belong to it; entries of a map, as items of a list, are there or not by themselves. */
+function isDeclaredField(schema: Schema | undefined, element: string): boolean {
+  return element.startsWith("f:") && schema?.properties?.[element.slice(2)] !== undefined;
 }
 
 export interface Comparison {

@@ -8,7 +8,6 @@ import {
 } from "../api-error.ts";
 import { objectAt, objectsAt, stringAt, textOf, type JsonObject } from "../objects.ts";
 import { parseQuantity } from "../quantity.ts";
-import { labelNameErrors } from "../validation/names.ts";
 import { negativeErrors } from "./numbers.ts";
 
 /** The commonest mistakes in one container. */

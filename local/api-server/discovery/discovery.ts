@@ -1,6 +1,6 @@
 import type { Registry } from "../resources/registry.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
-import type { JsonObject } from "../objects.ts";
+import { objectsAt, type JsonObject } from "../objects.ts";
 
 /** The version that the server says it is: kubectl and operators look at it. */
 const serverVersion = {
@@ -51,7 +51,13 @@ function resourceList(registry: Registry, group: string, version: string): JsonO
     }
   }
   if (resources.length === 0) return undefined;
-  return { kind: "APIResourceList", apiVersion: "v1", groupVersion: groupVersion({ group, version }), resources };
+  // The real server, too, leaves the version out of the core group's list.
+  return {
+    kind: "APIResourceList",
+    ...(group && { apiVersion: "v1" }),
+    groupVersion: groupVersion({ group, version }),
+    resources,
+  };
 }
 
 function apiResources(resource: Resource): JsonObject[] {
@@ -81,6 +87,52 @@ function apiResources(resource: Resource): JsonObject[] {
   }
   if (plural === "namespaces") sub("finalize", { kind }, ["update"]);
   return listed;
+}
+
+const subresourcesOf = (listed: readonly JsonObject[], plural: unknown): JsonObject[] =>
+  listed.filter(({ name }) => String(name).startsWith(`${String(plural)}/`));
+
+/** Everything under `/api` or `/apis` in one answer, as kubectl asks for it first. */
+export function aggregatedDiscovery(registry: Registry, root: "/api" | "/apis"): JsonObject {
+  const found = root === "/api" ? new Map([["", ["v1"]]]) : groups(registry);
+  const items = [...found].map(([group, versions]) => ({
+    metadata: { ...(group && { name: group }), creationTimestamp: null },
+    versions: versions.map((version) => ({
+      version,
+      resources: aggregatedResources(registry, group, version),
+      freshness: "Current",
+    })),
+  }));
+  return { kind: "APIGroupDiscoveryList", apiVersion: "apidiscovery.k8s.io/v2", metadata: {}, items };
+}
+
+function aggregatedResources(registry: Registry, group: string, version: string): JsonObject[] {
+  const listed = objectsAt(resourceList(registry, group, version), "resources");
+  const responseKind = (resource: JsonObject): JsonObject => {
+    // Nothing stands for the group and version that it is listed in.
+    const { group: own = "", version: ownVersion = "", kind } = resource;
+    return { group: own, version: ownVersion, kind };
+  };
+  return listed
+    .filter(({ name }) => !String(name).includes("/"))
+    .map((resource) => {
+      const { name, singularName, namespaced, verbs: allowed, shortNames, categories } = resource;
+      const subresources = subresourcesOf(listed, name).map((sub) => ({
+        subresource: String(sub["name"]).split("/")[1],
+        responseKind: responseKind(sub),
+        verbs: sub["verbs"],
+      }));
+      return {
+        resource: name,
+        responseKind: responseKind(resource),
+        scope: namespaced === true ? "Namespaced" : "Cluster",
+        singularResource: singularName,
+        verbs: allowed,
+        ...(shortNames !== undefined && { shortNames }),
+        ...(categories !== undefined && { categories }),
+        ...(subresources.length > 0 && { subresources }),
+      };
+    });
 }
 
 /** The answer to a discovery path, or undefined when it is none. */

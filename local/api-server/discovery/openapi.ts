@@ -142,8 +142,12 @@ class Definitions {
   }
 
   private part(schema: Schema, name: string): JsonObject {
-    if (schema.properties === undefined || this.isTree) return this.inline(schema, name);
+    const struct = schema["x-kubernetes-go-struct"];
+    const isObject = schema.properties !== undefined || (this.isTree && schema.type === "object");
+    if (!isObject || (this.isTree && !struct)) return this.inline(schema, name);
+    // The only structs in a custom schema are those of metadata.
+    const component = this.isTree && struct ? `io.k8s.apimachinery.pkg.apis.meta.${struct}` : name;
     const { description } = schema;
-    return { allOf: [{ $ref: this.reference(schema, name) }], ...(description && { description }) };
+    return { allOf: [{ $ref: this.reference(schema, component) }], ...(description && { description }) };
   }
 }

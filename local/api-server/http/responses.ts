@@ -10,7 +10,8 @@ export function sendJson(
 ): void {
   const text = `${JSON.stringify(body)}\n`;
   if (warnings.length > 0) response.setHeader("warning", [...warnings]);
-  response.writeHead(code, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+  if (!response.hasHeader("content-type")) response.setHeader("content-type", "application/json");
+  response.writeHead(code, { "content-length": Buffer.byteLength(text) });
   response.end(text);
 }
 

@@ -1,4 +1,4 @@
-import jsonPatch from "fast-json-patch";
+import jsonPatch, { unescapePathComponent } from "fast-json-patch";
 import type { Operation } from "fast-json-patch";
 import { ApiError, badRequest } from "../api-error.ts";
 import { copyJson, isObject, type JsonObject } from "../objects.ts";
@@ -34,6 +34,6 @@ function applyOne(document: JsonObject, operation: Operation): JsonObject {
 
 function isMissingField(document: JsonObject, path: string): boolean {
   const parent: unknown = jsonPatch.getValueByPointer(document, path.slice(0, path.lastIndexOf("/")));
-  const name = jsonPatch.unescapePathComponent(path.slice(path.lastIndexOf("/") + 1));
+  const name = unescapePathComponent(path.slice(path.lastIndexOf("/") + 1));
   return isObject(parent) && !(name in parent);
 }

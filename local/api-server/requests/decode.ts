@@ -1,6 +1,6 @@
 import { badRequest, invalid, invalidField, type ApiError } from "../api-error.ts";
 import type { WriteOptions } from "../cluster.ts";
-import { isObject, textOf, type JsonObject } from "../objects.ts";
+import { isObject, objectAt, stringAt, textOf, type JsonObject } from "../objects.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
 import { pruneUnknownFields } from "../schema/unknown-fields.ts";
 import { typeMismatch } from "../schema/go-types.ts";
@@ -14,7 +14,8 @@ export function decodeObject(resource: Resource, body: unknown, options: WriteOp
     throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind}): it is no JSON object`);
   const apiVersion = groupVersion(resource);
   const given = { apiVersion: body["apiVersion"] ?? apiVersion, kind: body["kind"] ?? resource.kind };
-  if (given.kind !== resource.kind || given.apiVersion !== apiVersion) throw wrongKind(resource, given);
+  if (given.kind !== resource.kind || given.apiVersion !== apiVersion)
+    throw wrongKind(resource, given, stringAt(objectAt(body, "metadata"), "name") ?? "");
   return checkFields(resource, { ...body, ...given }, options, (why) => notHandled(resource, why));
 }
 
@@ -32,12 +33,15 @@ function checkFields(
   refusal: (why: string) => ApiError,
 ): JsonObject {
   const { value, unknown } = pruneUnknownFields(object, resource.schema);
-  const problems = unknown.map((field) => `unknown field "${field}"`);
+  const problems = (resource.isCustom ? unknown.toSorted() : unknown).map((field) => `unknown field "${field}"`);
   if (problems.length > 0 && options.fieldValidation === "Strict") {
     throw refusal(`strict decoding error: ${problems.join(", ")}`);
   }
   if (options.fieldValidation === "Warn") options.warnings.push(...problems);
-  const mismatch = resource.isCustom ? undefined : typeMismatch(value, resource.schema);
+  const metadata = resource.schema.properties?.["metadata"];
+  const mismatch = resource.isCustom
+    ? metadata && typeMismatch(value["metadata"], metadata)
+    : typeMismatch(value, resource.schema);
   if (mismatch !== undefined) throw refusal(mismatch);
   return isObject(value["metadata"]) ? value : { ...value, metadata: {} };
 }
@@ -46,9 +50,13 @@ function notHandled(resource: Resource, why: string, kind = resource.kind, versi
   return badRequest(`${kind} in version "${version}" cannot be handled as a ${resource.kind}: ${why}`);
 }
 
-function wrongKind(resource: Resource, given: { apiVersion: unknown; kind: unknown }): ApiError {
+function wrongKind(resource: Resource, given: { apiVersion: unknown; kind: unknown }, name: string): ApiError {
   const [apiVersion, kind] = [textOf(given.apiVersion), textOf(given.kind)];
-  if (resource.isCustom || kind === resource.kind) {
+  if (resource.isCustom && kind !== resource.kind) {
+    const subject = { group: resource.group, kind, name };
+    return invalid(subject, [invalidField("kind", kind, `must be ${resource.kind}`)]);
+  }
+  if (kind === resource.kind) {
     return badRequest(
       `the API version in the data (${apiVersion}) does not match the expected API version (${groupVersion(resource)})`,
     );

@@ -134,15 +134,8 @@ function checkValues(key: string, operator: string, values: readonly string[]): 
 function matcher(key: string, operator: (typeof operators)[number], values: readonly string[]): Matches {
   const isAmong = (labels: Labels): boolean => values.includes(labels[key] ?? "") && key in labels;
   const [bound] = values;
-  switch (operator) {
-    case "notin":
-    case "!=":
-      return (labels) => !isAmong(labels);
-    case ">":
-      return (labels) => Number(labels[key] ?? Number.NaN) > Number(bound);
-    case "<":
-      return (labels) => Number(labels[key] ?? Number.NaN) < Number(bound);
-    default:
-      return isAmong;
-  }
+  if (operator === "notin" || operator === "!=") return (labels) => !isAmong(labels);
+  if (operator === ">") return (labels) => Number(labels[key] ?? Number.NaN) > Number(bound);
+  if (operator === "<") return (labels) => Number(labels[key] ?? Number.NaN) < Number(bound);
+  return isAmong;
 }

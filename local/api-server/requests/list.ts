@@ -37,7 +37,8 @@ export function listPage(
 export function listObject(resource: Resource, page: Page): JsonObject {
   const apiVersion = groupVersion(resource);
   const items = resource.isCustom ? page.items : page.items.map(withoutType);
-  return { kind: resource.listKind, apiVersion, metadata: page.metadata, items };
+  const metadata = resource.isCustom ? { continue: "", ...page.metadata } : page.metadata;
+  return { kind: resource.listKind, apiVersion, metadata, items };
 }
 
 /** Items of built-in lists do not repeat what kind they are. */

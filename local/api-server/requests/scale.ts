@@ -40,7 +40,7 @@ export function writeScale(
       if (!isObject(scale)) throw badRequest("the object provided is unrecognized (must be of type Scale)");
       const resourceVersion = stringAt(objectAt(scale, "metadata"), "resourceVersion");
       const replicas = numberAt(objectAt(scale, "spec"), "replicas") ?? 0;
-      if (replicas < 0)
+      if (replicas < 0 && !target.resource.isCustom)
         throw invalid({ group: "autoscaling", kind: "Scale", name: target.name }, [
           invalidField("spec.replicas", replicas, "must be greater than or equal to 0"),
         ]);

@@ -27,7 +27,7 @@ function fieldSelector(resource: Resource, text: string): Predicate {
     if (match === null) throw badRequest(`invalid selector: '${text}'; can't understand '${part}'`);
     const [, field = "", operator, value = ""] = match;
     if (!known.includes(field)) {
-      if (resource.group === "" && resource.selectableFields.length > 0)
+      if ((resource.isCustom || resource.group === "") && resource.selectableFields.length > 0)
         throw badRequest(`field label not supported: ${field}`);
       const names = known.map((name) => JSON.stringify(name)).join(", ");
       throw badRequest(`${JSON.stringify(field)} is not a known field selector: only ${names}`);

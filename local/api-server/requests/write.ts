@@ -188,7 +188,8 @@ export function updateObject(
   const managed = proposal.managed ?? managedAfterUpdate(target, proposal.object, object, live, options, now);
   resource.behaviour.prepareForUpdate?.(object, live);
   const metadata = object["metadata"] as ObjectMeta;
-  const contentChanged = !sameContent(object, live);
+  // An apply is a change by what it asks for, even where defaults then bring back what was there.
+  const contentChanged = !sameContent(proposal.managed ? proposal.object : object, live);
   const entries = toManagedFields(contentChanged || !proposal.managed ? managed : withFormerTimes(managed, live));
   if (entries.length > 0) metadata.managedFields = entries;
   else delete metadata.managedFields;
@@ -198,7 +199,7 @@ export function updateObject(
   const errors = validateObject(resource, object, live);
   if (errors.length > 0) throw invalid(kindSubject(resource, name), errors);
   const updated = object as KubeObject;
-  if (sameJson(updated, live)) return live;
+  if (sameJson(withoutTimes(updated), withoutTimes(live))) return live;
   if (options.dryRun) return updated;
   if (isFinished(updated)) {
     cluster.storage.remove(resource.storageKey, updated);
@@ -214,6 +215,12 @@ function sameContent(object: JsonObject, live: KubeObject): boolean {
     metadata: { ...objectAt(value, "metadata"), managedFields: undefined },
   });
   return sameJson(content(object), content(live));
+}
+
+/** The object without when its managers last wrote: a new time alone is no change. */
+function withoutTimes(object: KubeObject): JsonObject {
+  const managedFields = object.metadata.managedFields?.map((entry) => ({ ...entry, time: undefined }));
+  return { ...object, metadata: { ...object.metadata, managedFields } };
 }
 
 /** An apply that changes nothing but owners is no change in time: entries keep the time that they had, new ones have none. */

@@ -1,4 +1,4 @@
-import { invalidField, requiredField, forbiddenField, type FieldError } from "../api-error.ts";
+import { invalidField, requiredField, forbiddenField, unsupportedValue, type FieldError } from "../api-error.ts";
 import {
   isObject,
   listAt,
@@ -76,6 +76,15 @@ function scalePaths(scale: JsonObject): ScalePaths {
   };
 }
 
+const conventions = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
+const apiVersionDescription =
+  "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to " +
+  `the latest internal value, and may reject unrecognized values. More info: ${conventions}#resources`;
+const kindDescription =
+  "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint " +
+  `the client submits requests to. Cannot be updated. In CamelCase. More info: ${conventions}#types-kinds`;
+const metadataDescription = `Standard object's metadata. More info: ${conventions}#metadata`;
+
 /** The user's schema with what every object has; metadata is the API server's own, its name as narrow as the user wants it. */
 function withMetadata(schema: JsonObject, metadata: Schema): Schema {
   const own = schema as Schema;
@@ -87,9 +96,9 @@ function withMetadata(schema: JsonObject, metadata: Schema): Schema {
     ...own,
     properties: {
       ...own.properties,
-      apiVersion: { type: "string" },
-      kind: { type: "string" },
-      metadata: { ...metadata, properties: narrowed },
+      apiVersion: { type: "string", description: apiVersionDescription, ...own.properties?.["apiVersion"] },
+      kind: { type: "string", description: kindDescription, ...own.properties?.["kind"] },
+      metadata: { ...metadata, description: metadataDescription, properties: narrowed },
     },
   };
 }
@@ -198,6 +207,9 @@ function crdErrors(crd: JsonObject): FieldError[] {
   for (const field of ["plural", "kind"])
     if (!stringAt(names, field)) errors.push(requiredField(`spec.names.${field}`));
   for (const field of ["group", "scope"]) if (!stringAt(spec, field)) errors.push(requiredField(`spec.${field}`));
+  const scope = stringAt(spec, "scope");
+  if (scope && !["Cluster", "Namespaced"].includes(scope))
+    errors.push(unsupportedValue("spec.scope", scope, ["Cluster", "Namespaced"]));
   const versions = objectsAt(spec, "versions");
   if (versions.filter((version) => version["storage"] === true).length !== 1) {
     errors.push(
@@ -212,8 +224,7 @@ function crdErrors(crd: JsonObject): FieldError[] {
     const path =
       versions.length === 1 ? "spec.validation.openAPIV3Schema" : `spec.versions[${index}].schema.openAPIV3Schema`;
     const schema = objectAt(version, "schema")["openAPIV3Schema"];
-    if (!isObject(schema))
-      errors.push(requiredField(`spec.versions[${index}].schema.openAPIV3Schema`, "schemas are required"));
+    if (!isObject(schema)) errors.push(requiredField(`spec.versions[${index}].schema.openAPIV3Schema`));
     else errors.push(...structuralErrors(schema, path), ...compileRules(schema, path).errors);
   });
   return errors;

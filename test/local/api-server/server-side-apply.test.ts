@@ -209,9 +209,10 @@ const configurations = fc.record(
         b: small,
         inner: pair,
         whole: fc.array(small, { maxLength: 2 }),
-        tags: fc.uniqueArray(fc.constantFrom("p", "q", "r")),
+        // Nobody owns a list of items that has none.
+        tags: fc.uniqueArray(fc.constantFrom("p", "q", "r"), { minLength: 1 }),
         items: fc
-          .uniqueArray(fc.constantFrom("one", "two"), { maxLength: 2 })
+          .uniqueArray(fc.constantFrom("one", "two"), { minLength: 1, maxLength: 2 })
           .chain((names) => fc.tuple(...names.map((name) => pair.map((fields) => ({ name, ...fields }))))),
       },
       { requiredKeys: [] },
