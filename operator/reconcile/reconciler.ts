@@ -16,6 +16,7 @@ import { planRollout } from "../plan/plan-rollout.ts";
 import type { Plan } from "../plan/plan-rollout.ts";
 import type { RolloutRecord } from "../plan/record.ts";
 import { canonicalJson } from "../plan/revision.ts";
+import { salvagedRecord } from "../plan/salvage.ts";
 import type { PlanSettings } from "../plan/transitions.ts";
 import { desiredObjects } from "../resources/desired-objects.ts";
 import { withPinnedTemplate } from "../resources/pinned-template.ts";
@@ -29,6 +30,7 @@ import { gather, readyRouterPods, revisionPods } from "./gather.ts";
 import type { LoadedModels } from "./loaded-models.ts";
 import type { PodComplaints } from "./pod-complaints.ts";
 import { ownershipOf } from "./ownership.ts";
+import { remainsOf } from "./remains.ts";
 import { childKey } from "./resource-types.ts";
 import type { Pod, Sighting, World } from "./world.ts";
 
@@ -92,7 +94,8 @@ export class Reconciler {
     const gathered = gather(sighting, routers, complaints, models);
     if (isStateLost(gathered.record, gathered.revisions.size, previous, generation))
       return this.#report(sighting, heldStatus(generation, stateLost, previous, now));
-    const resolved = this.#resolve(key, md, gathered.record);
+    const record = gathered.record ?? salvaged(sighting, now);
+    const resolved = this.#resolve(key, md, record);
     if (resolved.unresolved === "Pending") return {}; // the answer brings the object back
     if (resolved.unresolved !== undefined)
       return this.#report(sighting, heldStatus(generation, resolved.unresolved, previous, now));
@@ -101,7 +104,7 @@ export class Reconciler {
     const hasOrphans = children.some((child) => ownershipOf(child, object) === "Adoptable");
     if (hasOrphans && !(await cluster.isLive(object))) return {}; // the watch is about to tell of its end
 
-    const facts = { ...gathered, ...resolved };
+    const facts = { ...gathered, record, ...resolved };
     const plan = planRollout(md, facts, now, settings);
     const desired = desiredObjects(md, plan).map((child) => withPins(asKubeObject(child), children));
     const applied = await cluster.apply(object, desired, children, initialReplicas(md.name, plan));
@@ -166,7 +169,7 @@ export class Reconciler {
 const stateLost = {
   reason: "StateLost",
   message:
-    "the rollout record is gone from the front Service and from the status, so nobody knows who has which share; what serves goes on serving. Change anything in spec to start anew with the split that it asks for",
+    "the rollout record is gone from the front Service and from the status; what serves goes on serving. Change anything in spec, and the change to it starts from what serves",
 } as const;
 
 /** Both copies of the record are gone although there are revisions; a change of the spec says to start anew. */
@@ -179,6 +182,12 @@ function isStateLost(
   if (record !== undefined || revisions === 0) return false;
   const held = conditions.find(({ type, reason }) => type === "Stalled" && reason === stateLost.reason);
   return held === undefined || held.observedGeneration >= generation;
+}
+
+/** A first deployment has no children to read a record off. */
+function salvaged({ object, children }: Sighting, now: number): RolloutRecord | undefined {
+  const remains = remainsOf(children.filter((child) => ownershipOf(child, object) !== "Foreign"));
+  return remains && salvagedRecord(remains, now);
 }
 
 function soonest(...delays: readonly (number | undefined)[]): ReconcileResult {

@@ -26,7 +26,7 @@ export function withPinnedTemplate<T extends Templated>(desired: T, observed: Te
 }
 
 /** The copy in the annotation: the observed template itself has the API server's defaults in it, and what drifted. */
-function pinnedTemplate(observed: Templated | undefined): PodTemplate | undefined {
+export function pinnedTemplate(observed: Templated | undefined): PodTemplate | undefined {
   const text = observed?.metadata.annotations?.[ANNOTATIONS.template];
   if (text === undefined) return undefined;
   try {
