@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { routesConfig } from "../../../operator/traffic/envoy-routes.ts";
 import { rebalance, splitOf } from "../../../operator/traffic/intervals.ts";
 import { writtenSplit } from "../../../operator/traffic/written-split.ts";
