@@ -22,6 +22,7 @@ import { desiredObjects } from "../resources/desired-objects.ts";
 import { withPinnedTemplate } from "../resources/pinned-template.ts";
 import type { Templated } from "../resources/pinned-template.ts";
 import { autoscalerCountsIn } from "../status/autoscaler-failure.ts";
+import type { PodUsers } from "../resources/security.ts";
 import { computeStatus, heldStatus, problemsText, suspendedStatus } from "../status/compute-status.ts";
 import type { Applied } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
@@ -48,6 +49,7 @@ export interface ReconcilerOptions {
   /** Told once of each reason that a revision newly gives for not serving. */
   readonly onLoadFailure?: (object: KubeObject, reason: string) => void;
   readonly settings: PlanSettings;
+  readonly podUsers?: PodUsers;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -106,7 +108,9 @@ export class Reconciler {
 
     const facts = { ...gathered, record, ...resolved };
     const plan = planRollout(md, facts, now, settings);
-    const desired = desiredObjects(md, plan).map((child) => withPins(asKubeObject(child), children));
+    const desired = desiredObjects(md, plan, this.#options.podUsers).map((child) =>
+      withPins(asKubeObject(child), children),
+    );
     const applied = await cluster.apply(object, desired, children, initialReplicas(md.name, plan));
     const isRecorded = wasWritten(desired[0], applied);
     if (isRecorded && applied.notOwned.length === 0) await cluster.prune(object, desired, children);
