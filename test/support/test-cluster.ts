@@ -26,6 +26,8 @@ export interface TestCluster {
   readonly client: KubeTransport;
   /** A namespace of the test's own, gone with the cluster or at its end. */
   readonly namespace: string;
+  /** Kills the API server's process and starts it again so much later; only where it is the test's own process. */
+  readonly restartApiServer?: (awayMs: number) => Promise<void>;
   /** An operator of this process that watches the namespace. */
   startOperator(settings?: OperatorSettings): Promise<Operator>;
   close(): Promise<void>;
@@ -50,7 +52,7 @@ export type Pods = "instant" | "processes";
 export async function startTestCluster(pods: Pods, programs: readonly Program[] = []): Promise<TestCluster> {
   const stack = new AsyncDisposableStack();
   try {
-    const kubeconfigFile = await startServer(stack);
+    const { kubeconfigFile, restartApiServer } = await startServer(stack);
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromFile(kubeconfigFile);
     const client = new KubeTransport(kubeConfig, { userAgent: "slipway-test" });
@@ -63,6 +65,7 @@ export async function startTestCluster(pods: Pods, programs: readonly Program[] 
       kubeconfigFile,
       client,
       namespace,
+      ...(restartApiServer && { restartApiServer }),
       startOperator: (settings = {}) => operatorFor(kubeConfig, namespace, settings),
       close: () => stack.disposeAsync(),
     };
@@ -72,13 +75,15 @@ export async function startTestCluster(pods: Pods, programs: readonly Program[] 
   }
 }
 
-async function startServer(stack: AsyncDisposableStack): Promise<string> {
+async function startServer(
+  stack: AsyncDisposableStack,
+): Promise<{ kubeconfigFile: string } & Pick<TestCluster, "restartApiServer">> {
   const { KUBECONFIG, KUBEBUILDER_ASSETS } = process.env;
-  if (KUBECONFIG) return KUBECONFIG;
+  if (KUBECONFIG) return { kubeconfigFile: KUBECONFIG };
   if (KUBEBUILDER_ASSETS) {
     const controlPlane = await startControlPlane(KUBEBUILDER_ASSETS);
     stack.defer(() => controlPlane.close());
-    return controlPlane.kubeconfig;
+    return { kubeconfigFile: controlPlane.kubeconfig, restartApiServer: controlPlane.restartApiServer };
   }
   const folder = await mkdtemp(join(tmpdir(), "embedded-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -88,7 +93,7 @@ async function startServer(stack: AsyncDisposableStack): Promise<string> {
   await writeFile(file, server.kubeconfig());
   const controllers = await startControllers({ client: await connect(file, stack), logger: silent });
   stack.defer(() => controllers.close());
-  return file;
+  return { kubeconfigFile: file };
 }
 
 async function connect(kubeconfig: string, stack: AsyncDisposableStack): Promise<ClusterClient> {
