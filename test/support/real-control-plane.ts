@@ -15,7 +15,7 @@ import { eventually } from "./eventually.ts";
 export interface ControlPlane {
   readonly kubeconfig: string;
   /** Kills kube-apiserver and starts it again at the same address, `awayMs` later; resolves when it is ready. */
-  restartApiServer(awayMs: number): Promise<void>;
+  readonly restartApiServer: (awayMs: number) => Promise<void>;
   close(): Promise<void>;
 }
 
