@@ -8,6 +8,8 @@ export interface OperatorConfig {
   readonly namespaces: readonly string[] | "all";
   readonly runtimeImage: string;
   readonly routerImage: string;
+  /** Pods name no user, because the cluster assigns one. */
+  readonly openshift?: boolean;
   readonly scaleDownDelaySeconds: number;
   readonly workers: number;
   /** Hosts of MLflow servers that users may name; see HostPolicy. */
@@ -29,6 +31,7 @@ interface Options {
   watchNamespaces?: string[];
   runtimeImage: string;
   routerImage: string;
+  openshift: boolean;
   scaleDownDelay: number;
   workers: number;
   mlflowHosts: string[];
@@ -74,6 +77,13 @@ function command(hostname: string): Command {
       option("--router-image <image>", "image of routers to be made", "ROUTER_IMAGE").default(
         "envoyproxy/envoy:distroless-v1.40.0",
       ),
+    )
+    .addOption(
+      option(
+        "--openshift",
+        "let the cluster choose the users of pods, as OpenShift's restricted-v2 does",
+        "OPENSHIFT",
+      ).default(false),
     )
     .addOption(
       option(

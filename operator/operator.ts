@@ -93,6 +93,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
       routerImage: config.routerImage,
       scaleDownDelayMs: config.scaleDownDelaySeconds * 1000,
     },
+    podUsers: config.openshift === true ? "Assigned" : "Fixed",
     clock,
     log: reconcile,
   });

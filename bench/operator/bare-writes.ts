@@ -35,10 +35,10 @@ export async function writeBare(
 function childrenOf(object: KubeObject): KubeObject[] {
   const parsed = parseModelDeployment(object);
   if (!parsed.ok) throw new Error(`the benchmark's own object is not valid: ${JSON.stringify(parsed.problems)}`);
-  const seen = gather({ object, children: [], pods: [] }, [], { complaints: new Map(), digests: new Map() });
+  const seen = gather({ object, children: [], pods: [] }, [], new Map(), new Map());
   const plan = planRollout(
     parsed.value,
-    { ...seen, ...resolveAliases(parsed.value, undefined, () => ({})) },
+    { ...seen, ...resolveAliases(parsed.value, new Map(), undefined, () => ({})) },
     0,
     SETTINGS,
   );

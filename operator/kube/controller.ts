@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Clock } from "./clock.ts";
 import { isConflict } from "./errors.ts";
 import type { Log } from "./log.ts";
@@ -67,6 +68,8 @@ export class Controller {
       if (!this.#stopping) await this.#reconcile(key);
       metrics?.activeWorkers(--this.#activeWorkers);
       queue.done(key);
+      // A reconcile that finds nothing to do waits for nothing: thousands in a row would keep the lease from its renewal.
+      await setImmediate();
     }
   }
 

@@ -16,11 +16,13 @@ import { planRollout } from "../plan/plan-rollout.ts";
 import type { Plan } from "../plan/plan-rollout.ts";
 import type { RolloutRecord } from "../plan/record.ts";
 import { canonicalJson } from "../plan/revision.ts";
+import { salvagedRecord } from "../plan/salvage.ts";
 import type { PlanSettings } from "../plan/transitions.ts";
 import { desiredObjects } from "../resources/desired-objects.ts";
 import { withPinnedTemplate } from "../resources/pinned-template.ts";
 import type { Templated } from "../resources/pinned-template.ts";
 import { autoscalerCountsIn } from "../status/autoscaler-failure.ts";
+import type { PodUsers } from "../resources/security.ts";
 import { computeStatus, heldStatus, problemsText, suspendedStatus } from "../status/compute-status.ts";
 import type { Applied } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
@@ -29,6 +31,7 @@ import { gather, readyRouterPods, revisionPods } from "./gather.ts";
 import type { LoadedModels } from "./loaded-models.ts";
 import type { PodComplaints } from "./pod-complaints.ts";
 import { ownershipOf } from "./ownership.ts";
+import { remainsOf } from "./remains.ts";
 import { childKey } from "./resource-types.ts";
 import type { Pod, Sighting, World } from "./world.ts";
 
@@ -46,6 +49,7 @@ export interface ReconcilerOptions {
   /** Told once of each reason that a revision newly gives for not serving. */
   readonly onLoadFailure?: (object: KubeObject, reason: string) => void;
   readonly settings: PlanSettings;
+  readonly podUsers?: PodUsers;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -92,7 +96,8 @@ export class Reconciler {
     const gathered = gather(sighting, routers, complaints, models);
     if (isStateLost(gathered.record, gathered.revisions.size, previous, generation))
       return this.#report(sighting, heldStatus(generation, stateLost, previous, now));
-    const resolved = this.#resolve(key, md, gathered.record);
+    const record = gathered.record ?? salvaged(sighting, now);
+    const resolved = this.#resolve(key, md, record);
     if (resolved.unresolved === "Pending") return {}; // the answer brings the object back
     if (resolved.unresolved !== undefined)
       return this.#report(sighting, heldStatus(generation, resolved.unresolved, previous, now));
@@ -101,9 +106,11 @@ export class Reconciler {
     const hasOrphans = children.some((child) => ownershipOf(child, object) === "Adoptable");
     if (hasOrphans && !(await cluster.isLive(object))) return {}; // the watch is about to tell of its end
 
-    const facts = { ...gathered, ...resolved };
+    const facts = { ...gathered, record, ...resolved };
     const plan = planRollout(md, facts, now, settings);
-    const desired = desiredObjects(md, plan).map((child) => withPins(asKubeObject(child), children));
+    const desired = desiredObjects(md, plan, this.#options.podUsers).map((child) =>
+      withPins(asKubeObject(child), children),
+    );
     const applied = await cluster.apply(object, desired, children, initialReplicas(md.name, plan));
     const isRecorded = wasWritten(desired[0], applied);
     if (isRecorded && applied.notOwned.length === 0) await cluster.prune(object, desired, children);
@@ -167,7 +174,7 @@ export class Reconciler {
 const stateLost = {
   reason: "StateLost",
   message:
-    "the rollout record is gone from the front Service and from the status, so nobody knows who has which share; what serves goes on serving. Change anything in spec to start anew with the split that it asks for",
+    "the rollout record is gone from the front Service and from the status; what serves goes on serving. Change anything in spec, and the change to it starts from what serves",
 } as const;
 
 /** Both copies of the record are gone although there are revisions; a change of the spec says to start anew. */
@@ -180,6 +187,12 @@ function isStateLost(
   if (record !== undefined || revisions === 0) return false;
   const held = conditions.find(({ type, reason }) => type === "Stalled" && reason === stateLost.reason);
   return held === undefined || held.observedGeneration >= generation;
+}
+
+/** A first deployment has no children to read a record off. */
+function salvaged({ object, children }: Sighting, now: number): RolloutRecord | undefined {
+  const remains = remainsOf(children.filter((child) => ownershipOf(child, object) !== "Foreign"));
+  return remains && salvagedRecord(remains, now);
 }
 
 function soonest(...delays: readonly (number | undefined)[]): ReconcileResult {

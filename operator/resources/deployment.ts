@@ -27,6 +27,7 @@ import { containerProbes } from "./probes.ts";
 import { servingEnvironment } from "./serving-environment.ts";
 import { canonicalQuantity } from "./quantity.ts";
 import { containerSecurity, podSecurity, spreadEvenly } from "./security.ts";
+import type { PodUsers } from "./security.ts";
 
 /** Outlasts what a client of the headless Service may still hold in its DNS cache (30 s is the longest usual TTL). */
 const PRE_STOP_SECONDS = 15;
@@ -41,7 +42,7 @@ const CACHE_DIR = "/var/cache/slipway";
 const TERMINATION_MESSAGE_PATH = "/dev/termination-log";
 
 /** The pods of one revision. Under an HPA `replicas` is left to it. */
-export function deployment(md: ValidModelDeployment, revision: PlannedRevision): V1Deployment {
+export function deployment(md: ValidModelDeployment, revision: PlannedRevision, users: PodUsers): V1Deployment {
   const name = childNames.revision(md.name, revision.id);
   const labels = selectorLabels(md.name, COMPONENTS.revision, revision.id);
   const podLabels = { ...labels, [LABELS.version]: revision.version, [LABELS.managedBy]: MANAGED_BY };
@@ -55,19 +56,24 @@ export function deployment(md: ValidModelDeployment, revision: PlannedRevision):
       selector: { matchLabels: labels },
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
       template: customizedTemplate(
-        { metadata: { labels: podLabels }, spec: podSpec(md, revision, labels) },
+        { metadata: { labels: podLabels }, spec: podSpec(md, revision, labels, users) },
         revision.podTemplates ?? [],
       ),
     },
   };
 }
 
-function podSpec(md: ValidModelDeployment, revision: PlannedRevision, labels: Record<string, string>): V1PodSpec {
+function podSpec(
+  md: ValidModelDeployment,
+  revision: PlannedRevision,
+  labels: Record<string, string>,
+  users: PodUsers,
+): V1PodSpec {
   const modelVolume = volumeOf(revision.source);
   return {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
-    securityContext: podSecurity(),
+    securityContext: podSecurity(users),
     terminationGracePeriodSeconds: PRE_STOP_SECONDS + DRAIN_SECONDS + LONGEST_REQUEST_SECONDS,
     topologySpreadConstraints: spreadEvenly(labels),
     containers: [container(md, revision)],

@@ -9,13 +9,17 @@ export interface Templated {
 
 export interface PodTemplate {
   readonly metadata?: { readonly annotations?: Record<string, string> };
-  readonly spec: { readonly containers: readonly { readonly name: string; readonly image?: string }[] };
+  readonly spec: {
+    readonly containers: readonly { readonly name: string; readonly image?: string }[];
+    readonly securityContext?: { readonly runAsUser?: number };
+  };
 }
 
 /**
  * The Deployment with the pod template that it was made with. What users choose never changes it, since another choice is
  * another revision; so a template that differs comes from another version of the operator, whose upgrade must roll
- * nothing. Another image, or another bootstrap config of a router, is a template that was meant to change.
+ * nothing. Another image, another bootstrap config of a router, or a user where there was none or the other way round, is a
+ * template that was meant to change.
  */
 export function withPinnedTemplate<T extends Templated>(desired: T, observed: Templated | undefined): T {
   const { metadata, spec } = desired;
@@ -26,7 +30,7 @@ export function withPinnedTemplate<T extends Templated>(desired: T, observed: Te
 }
 
 /** The copy in the annotation: the observed template itself has the API server's defaults in it, and what drifted. */
-function pinnedTemplate(observed: Templated | undefined): PodTemplate | undefined {
+export function pinnedTemplate(observed: Templated | undefined): PodTemplate | undefined {
   const text = observed?.metadata.annotations?.[ANNOTATIONS.template];
   if (text === undefined) return undefined;
   try {
@@ -45,7 +49,17 @@ function isTemplate(copy: unknown): copy is PodTemplate {
 function runsTheSame(pinned: PodTemplate, desired: PodTemplate): boolean {
   const [main] = desired.spec.containers;
   const before = pinned.spec.containers.find(({ name }) => name === main?.name);
-  return main !== undefined && before?.image === main.image && bootstrapOf(pinned) === bootstrapOf(desired);
+  return (
+    main !== undefined &&
+    before?.image === main.image &&
+    bootstrapOf(pinned) === bootstrapOf(desired) &&
+    hasUser(pinned) === hasUser(desired)
+  );
+}
+
+/** Whether the template names the user that its pods run as, or leaves it to the cluster (`--openshift`). */
+function hasUser({ spec }: PodTemplate): boolean {
+  return spec.securityContext?.runAsUser !== undefined;
 }
 
 function bootstrapOf({ metadata }: PodTemplate): string | undefined {

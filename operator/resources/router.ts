@@ -7,6 +7,7 @@ import { fingerprint } from "../traffic/fingerprint.ts";
 import { trafficConfigData } from "../traffic/traffic-config.ts";
 import { childMetadata, selectorLabels } from "./metadata.ts";
 import { containerSecurity, podSecurity, spreadEvenly } from "./security.ts";
+import type { PodUsers } from "./security.ts";
 
 /** Two, so that a drained node or a crash never takes the front away. */
 const REPLICAS = 2;
@@ -30,7 +31,7 @@ export function trafficConfigMap(md: ValidModelDeployment, { clusters, routes }:
   };
 }
 
-export function routerDeployment(md: ValidModelDeployment, { image }: PlannedRouter): V1Deployment {
+export function routerDeployment(md: ValidModelDeployment, { image }: PlannedRouter, users: PodUsers): V1Deployment {
   const labels = selectorLabels(md.name, COMPONENTS.router);
   return {
     apiVersion: "apps/v1",
@@ -49,7 +50,7 @@ export function routerDeployment(md: ValidModelDeployment, { image }: PlannedRou
         spec: {
           automountServiceAccountToken: false,
           enableServiceLinks: false,
-          securityContext: podSecurity(),
+          securityContext: podSecurity(users),
           terminationGracePeriodSeconds: PRE_STOP_SECONDS + 5,
           topologySpreadConstraints: spreadEvenly(labels),
           containers: [

@@ -3,13 +3,14 @@ import type { V1PodSecurityContext, V1SecurityContext, V1TopologySpreadConstrain
 /** The user that both images run as. */
 const NON_ROOT = 65532;
 
+/** Assigned: the cluster gives each namespace users of its own and refuses others, as OpenShift's restricted-v2 does. */
+export type PodUsers = "Fixed" | "Assigned";
+
 /** What the "restricted" Pod Security Standard asks for. */
-export function podSecurity(): V1PodSecurityContext {
+export function podSecurity(users: PodUsers): V1PodSecurityContext {
   return {
     runAsNonRoot: true,
-    runAsUser: NON_ROOT,
-    runAsGroup: NON_ROOT,
-    fsGroup: NON_ROOT,
+    ...(users === "Fixed" && { runAsUser: NON_ROOT, runAsGroup: NON_ROOT, fsGroup: NON_ROOT }),
     seccompProfile: { type: "RuntimeDefault" },
   };
 }

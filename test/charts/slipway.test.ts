@@ -47,6 +47,7 @@ describe("the chart", function () {
         priorityClassName: "system-cluster-critical",
       },
     ],
+    ["openshift", { openshift: true, "crds.install": false, replicas: 1 }],
     [
       "least",
       {

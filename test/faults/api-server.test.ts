@@ -194,6 +194,32 @@ describe("an operator whose API server", function () {
   }
 });
 
+describe("an operator whose API server's process", function () {
+  this.timeout(300_000);
+
+  it("is killed in the middle of a change, and started again, comes to the same end", async function () {
+    await using cluster = await FaultCluster.start();
+    const { restartApiServer } = cluster.cluster;
+    if (restartApiServer === undefined) return this.skip(); // another one's process, or this one
+    const changedWith = async (restart: () => Promise<void>): Promise<unknown> => {
+      await using site = await cluster.site();
+      const { proxy, fixture } = site;
+      const operator = site.startOperator();
+      await fixture.apply(NAME, given);
+      await settled(site, NAME);
+      const before = proxy.writes.length;
+      await fixture.apply(NAME, change);
+      await eventually(() => expect(proxy.writes.length).to.be.at.least(before + 3));
+      await restart();
+      const end = await endState(fixture, await settled(site, NAME, 120_000));
+      expect(operator.hasEnded, "the process has ended").to.equal(false);
+      return end;
+    };
+    const undisturbed = await changedWith(async () => {});
+    expectSameState(await changedWith(async () => restartApiServer(5_000)), undisturbed);
+  });
+});
+
 async function certificate(name: "one" | "two"): Promise<{ key: Buffer; cert: Buffer }> {
   const [key, cert] = await Promise.all(
     (["key", "crt"] as const).map((kind) => readFile(`test/operator/kube/certificates/${name}.${kind}`)),

@@ -52,8 +52,10 @@ export async function startInstantKubelet({
     if (type !== "deleted") handle(object);
   });
   await pods.start();
+  const heartbeat = setInterval(() => track(beat(client, nodeName)), HEARTBEAT_MS);
   return {
     close: async () => {
+      clearInterval(heartbeat);
       await pods.close();
       for (const timer of failing.values()) clearTimeout(timer);
       await Promise.all(pending);
@@ -61,10 +63,17 @@ export async function startInstantKubelet({
   };
 }
 
-async function registerNode(client: ClusterClient, name: string): Promise<void> {
+/** A real controller manager takes a node that is silent for 50 s for lost, and its pods for not ready. */
+const HEARTBEAT_MS = 10_000;
+
+async function beat(client: ClusterClient, name: string): Promise<void> {
+  const body = { status: { conditions: [readyNode()] } };
+  await client.request("PATCH", `/api/v1/nodes/${name}/status`, { patch: "strategic", body });
+}
+
+function readyNode(): object {
   const time = kubeTime(Date.now());
-  const capacity = { cpu: "1000", memory: "10Ti", pods: "10000" };
-  const condition = {
+  return {
     type: "Ready",
     status: "True",
     reason: "KubeletReady",
@@ -72,13 +81,17 @@ async function registerNode(client: ClusterClient, name: string): Promise<void> 
     lastHeartbeatTime: time,
     lastTransitionTime: time,
   };
+}
+
+async function registerNode(client: ClusterClient, name: string): Promise<void> {
+  const capacity = { cpu: "1000", memory: "10Ti", pods: "10000" };
   try {
     await client.request("POST", "/api/v1/nodes", {
       body: {
         apiVersion: "v1",
         kind: "Node",
         metadata: { name, labels: { "kubernetes.io/hostname": name, "kubernetes.io/os": "linux" } },
-        status: { capacity, allocatable: capacity, conditions: [condition] },
+        status: { capacity, allocatable: capacity, conditions: [readyNode()] },
       },
     });
   } catch (error) {

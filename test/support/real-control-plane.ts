@@ -1,17 +1,21 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { existsSync, openSync } from "node:fs";
+import { once } from "node:events";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
 import { eventually } from "./eventually.ts";
 
 export interface ControlPlane {
   readonly kubeconfig: string;
+  /** Kills kube-apiserver and starts it again at the same address, `awayMs` later; resolves when it is ready. */
+  readonly restartApiServer: (awayMs: number) => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -23,9 +27,12 @@ export interface ControlPlane {
 export async function startControlPlane(assets: string, { controllers = true } = {}): Promise<ControlPlane> {
   const folder = await mkdtemp(join(tmpdir(), "control-plane-"));
   const processes: ChildProcess[] = [];
-  const run = (name: string, ...args: string[]): void => {
+  const run = (name: string, ...args: string[]): ChildProcess => {
     const log = openSync(join(folder, `${name}.log`), "a");
-    processes.push(spawn(join(assets, name), args, { stdio: ["ignore", log, log] }));
+    const child = spawn(join(assets, name), args, { stdio: ["ignore", log, log] });
+    closeSync(log);
+    processes.push(child);
+    return child;
   };
   const close = async (): Promise<void> => {
     await Promise.all(processes.toReversed().map(end));
@@ -59,8 +66,7 @@ export async function startControlPlane(assets: string, { controllers = true } =
       "--initial-cluster",
       `default=${peerUrl}`,
     );
-    run(
-      "kube-apiserver",
+    const apiServer = [
       "--etcd-servers",
       etcdUrl,
       "--secure-port",
@@ -85,8 +91,18 @@ export async function startControlPlane(assets: string, { controllers = true } =
       "none",
       // Without controllers nobody makes the service accounts that it would demand.
       ...(controllers ? [] : ["--disable-admission-plugins", "ServiceAccount"]),
-    );
-    await answers(`https://127.0.0.1:${api}/readyz`, token, folder);
+    ];
+    let running = run("kube-apiserver", ...apiServer);
+    const ready = async (): Promise<void> => answers(`https://127.0.0.1:${api}/readyz`, token, folder);
+    const restartApiServer = async (awayMs: number): Promise<void> => {
+      const gone = once(running, "exit");
+      running.kill("SIGKILL");
+      await gone;
+      await sleep(awayMs);
+      running = run("kube-apiserver", ...apiServer);
+      await ready();
+    };
+    await ready();
     for (const [name, port] of [
       ["kube-controller-manager", manager],
       ["kube-scheduler", scheduler],
@@ -107,7 +123,7 @@ export async function startControlPlane(assets: string, { controllers = true } =
             ? ["--service-account-private-key-file", serviceAccountKey, "--use-service-account-credentials=false"]
             : []),
         );
-    return { kubeconfig, close };
+    return { kubeconfig, restartApiServer, close };
   } catch (error) {
     await close();
     throw error;

@@ -28,6 +28,8 @@ export interface TestCluster {
   readonly client: KubeTransport;
   /** A namespace of the test's own, gone with the cluster or at its end. */
   readonly namespace: string;
+  /** Kills the API server's process and starts it again so much later; only where it is the test's own process. */
+  readonly restartApiServer?: (awayMs: number) => Promise<void>;
   /** An operator of this process that watches the namespace, until the cluster is closed if nobody stops it before. */
   startOperator(settings?: OperatorSettings): Promise<Operator>;
   close(): Promise<void>;
@@ -52,7 +54,7 @@ export type Pods = "instant" | "processes";
 export async function startTestCluster(pods: Pods, programs: readonly Program[] = []): Promise<TestCluster> {
   const stack = new AsyncDisposableStack();
   try {
-    const kubeconfigFile = await startServer(stack);
+    const { kubeconfigFile, restartApiServer } = await startServer(stack);
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromFile(kubeconfigFile);
     const client = new KubeTransport(kubeConfig, { userAgent: "slipway-test" });
@@ -65,6 +67,7 @@ export async function startTestCluster(pods: Pods, programs: readonly Program[] 
       kubeconfigFile,
       client,
       namespace,
+      ...(restartApiServer && { restartApiServer }),
       startOperator: async (settings = {}) => {
         const operator = await operatorFor(kubeConfig, namespace, settings);
         stack.defer(() => operator.stop());
@@ -78,13 +81,15 @@ export async function startTestCluster(pods: Pods, programs: readonly Program[] 
   }
 }
 
-async function startServer(stack: AsyncDisposableStack): Promise<string> {
+async function startServer(
+  stack: AsyncDisposableStack,
+): Promise<{ kubeconfigFile: string } & Pick<TestCluster, "restartApiServer">> {
   const { KUBECONFIG, KUBEBUILDER_ASSETS } = process.env;
-  if (KUBECONFIG) return KUBECONFIG;
+  if (KUBECONFIG) return { kubeconfigFile: KUBECONFIG };
   if (KUBEBUILDER_ASSETS) {
     const controlPlane = await startControlPlane(KUBEBUILDER_ASSETS);
     stack.defer(() => controlPlane.close());
-    return controlPlane.kubeconfig;
+    return { kubeconfigFile: controlPlane.kubeconfig, restartApiServer: controlPlane.restartApiServer };
   }
   const folder = await mkdtemp(join(tmpdir(), "embedded-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -94,7 +99,7 @@ async function startServer(stack: AsyncDisposableStack): Promise<string> {
   await writeFile(file, server.kubeconfig());
   const controllers = await startControllers({ client: await connect(file, stack), logger: silent });
   stack.defer(() => controllers.close());
-  return file;
+  return { kubeconfigFile: file };
 }
 
 async function connect(kubeconfig: string, stack: AsyncDisposableStack): Promise<ClusterClient> {

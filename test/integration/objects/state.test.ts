@@ -98,8 +98,13 @@ describe("what the operator knows", function () {
     await fixture.until("lost", (each) => condition(each, "Stalled")?.reason === "StateLost");
     expect(await fixture.find(deployments, fixture.child(object, "v1"))).to.not.equal(undefined);
 
-    await fixture.apply("lost", { ...oneVersion, serving: { replicas: 2 } });
-    expect((await fixture.ready("lost")).status?.split).to.equal("v1:100");
+    await fixture.apply("lost", { source: { uri: "configmap://loan-v2" } });
+    const changed = await fixture.ready("lost");
+    expect(changed.status?.split).to.equal("v1:100");
+    expect(fixture.child(changed, "v1")).to.not.equal(fixture.child(object, "v1"));
+    await eventually(async () =>
+      expect(await fixture.find(deployments, fixture.child(object, "v1"))).to.equal(undefined),
+    );
   });
 
   it("brings a changed artifact in by make before break", async () => {

@@ -39,6 +39,27 @@ describe("Controller", () => {
     expect(seen).to.deep.equal([key]);
   });
 
+  it("lets timers and sockets have their turn between reconciles that wait for nothing", async () => {
+    const keys = Array.from({ length: 50 }, (_, index) => ({ ...key, name: `loan-${index}` }));
+    let turns = 0;
+    const seenAt: number[] = [];
+    const tested = controller(async () => {
+      seenAt.push(turns);
+      return {};
+    }, 8);
+    const done = Promise.withResolvers<void>();
+    const immediate = (): void => {
+      turns += 1;
+      if (seenAt.length === keys.length) done.resolve();
+      else setImmediate(immediate);
+    };
+    setImmediate(immediate);
+    for (const each of keys) tested.enqueue(each);
+    await done.promise;
+    await tested.stop();
+    expect(new Set(seenAt).size, "turns of the event loop").to.be.at.least(keys.length / 8);
+  });
+
   it("looks again when a reconcile asked for it", async () => {
     const times: number[] = [];
     const tested = controller(async () => {

@@ -8,6 +8,7 @@ import { Cluster } from "../../../operator/reconcile/cluster.ts";
 import type { ReconcileResult } from "../../../operator/kube/controller.ts";
 import { Reconciler } from "../../../operator/reconcile/reconciler.ts";
 import type { Pod } from "../../../operator/reconcile/world.ts";
+import { canonicalJson } from "../../../operator/plan/revision.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { modelDeploymentObject } from "../../support/operator/model-deployment.ts";
 import { RecordingClient } from "../../support/operator/recording-client.ts";
@@ -248,6 +249,69 @@ describe("Reconciler", () => {
     stage.change(one("a", { serving: { replicas: 2 } }));
     await stage.live();
     expect(stage.reason("Ready")).to.equal("Live");
+  });
+
+  describe("of an object whose record was lost, and then gets another source", () => {
+    const two = (v2: string): ModelDeploymentSpec => ({
+      versions: [
+        { name: "v1", weight: 80, source: { uri: "s3://models/v1/a/" } },
+        {
+          name: "v2",
+          weight: 20,
+          source: { uri: `s3://models/v2/${v2}/` },
+          serving: { autoscaling: { maxReplicas: 3 } },
+        },
+      ],
+    });
+
+    async function lost(spec: ModelDeploymentSpec, next: ModelDeploymentSpec): Promise<Stage> {
+      const stage = await new Stage(spec).live();
+      const front = stage.client.objects.get("Service/loan")!;
+      stage.client.put({ ...front, metadata: { ...front.metadata, annotations: {} } });
+      stage.client.put({ ...stage.object!, status: {} } as KubeObject);
+      await stage.reconcile();
+      expect(stage.reason("Stalled")).to.equal("StateLost");
+      stage.change(next);
+      return stage;
+    }
+
+    it("goes from the revision that the Service selects to the new one once that is ready, and lets the old one drain", async () => {
+      const stage = await lost(one("a", { serving: { replicas: 3 } }), one("b", { serving: { replicas: 3 } }));
+      const [old] = stage.deployments;
+      const before = stage.client.objects.get(old ?? "");
+      const selector = () => (stage.client.objects.get("Service/loan") as KubeObject & { spec: object }).spec;
+      const selected = structuredClone(selector());
+      await stage.reconcile();
+      expect(stage.deployments).to.have.length(2);
+      expect(stage.client.objects.get(old ?? ""), "what serves").to.deep.equal(before);
+      expect(selector()).to.deep.equal(selected);
+      await stage.live();
+      expect(selector()).to.not.deep.equal(selected);
+      expect(stage.deployments).to.include(old);
+      await stage.clock.advance(SETTINGS.scaleDownDelayMs);
+      await stage.reconcile();
+      expect(stage.deployments).to.have.length(1).and.not.include(old);
+    });
+
+    it("keeps the split that the routers were given, and the pods that it needs, until all is ready for the next", async () => {
+      const stage = await lost(two("a"), two("b"));
+      const field = (key: string, name: string): string =>
+        canonicalJson((stage.client.objects.get(key) as KubeObject & { [name: string]: unknown })[name]);
+      const split = (): string | undefined =>
+        /weighted_clusters.*?timeout/s.exec(field("ConfigMap/loan-traffic", "data"))?.[0];
+      const template = (key: string): string => field(key, "spec").replace(/"replicas":\d+,/, "");
+      const [deployments, shares] = [stage.deployments, split()];
+      const templates = deployments.map(template);
+      await stage.reconcile();
+      stage.podsBecomeReady();
+      await stage.reconcile();
+      expect(stage.deployments)
+        .to.include.members(deployments)
+        .and.have.length(deployments.length + 1);
+      expect(deployments.map(template)).to.deep.equal(templates);
+      expect(split()).to.equal(shares).and.to.be.a("string");
+      expect(stage.object?.status).to.include({ step: "Routers", split: "v1:80 v2:20" });
+    });
   });
 
   it("leaves an object that is being deleted to the garbage collector", async () => {

@@ -502,6 +502,15 @@ describe("desiredObjects", () => {
     expect(front?.metadata?.annotations?.["serving.slipway.dev/rollout-record"]).to.match(/^\{/);
   });
 
+  it("names no user where the cluster assigns one: makes the Deployments of test/golden/operator/openshift.yaml", () => {
+    const md = validModelDeployment(loanExample);
+    const children = desiredObjects(md, planRollout(md, NOTHING, NOW, SETTINGS), "Assigned");
+    return expectGolden(
+      "test/golden/operator/openshift.yaml",
+      children.filter(({ kind }) => kind === "Deployment"),
+    );
+  });
+
   it("roots no pod, gives it no token and a file system that it cannot change", () => {
     const deployments = childrenOf(loanExample).filter(({ kind }) => kind === "Deployment") as V1Deployment[];
     for (const { spec } of deployments) {

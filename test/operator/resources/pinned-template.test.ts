@@ -37,6 +37,7 @@ describe("withPinnedTemplate", () => {
 
   for (const [title, wanted] of [
     ["another image", template({ containers: [{ name: "runtime", image: "runtime:2" }] })],
+    ["a user", template({ securityContext: { runAsUser: 65532 } })],
     ["another bootstrap config", template({}, { [ANNOTATIONS.bootstrap]: "abc" })],
     ["a container of another name", template({ containers: [{ name: "main", image: "runtime:1" }] })],
   ] as const)
