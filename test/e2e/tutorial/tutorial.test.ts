@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect } from "chai";
@@ -11,7 +11,7 @@ const LASTING = /^npm (?:start|run serve)\b/;
 const TRIES = 30;
 const BETWEEN_TRIES_MS = 1_000;
 
-/** Needs Python 3.10 or newer with venv, npm, Git, curl, and the registries of npm and PyPI. */
+/** Needs Python 3.10 or newer with venv, Git, curl and PyPI. */
 describe("the tutorial", function () {
   this.timeout(900_000); // it installs everything once
   let folder: string;
@@ -65,6 +65,7 @@ describe("the tutorial", function () {
           });
         for (const [shown, actual] of portsOf(started.output, step.output)) ports.set(shown, actual);
       } else await run(command, replaced(step.output, ports));
+      if (command.startsWith("git clone")) shareModules(await here());
     }
   }
 
@@ -81,6 +82,12 @@ describe("the tutorial", function () {
     }
   }
 });
+
+/** What this project has installed, so that `npm start` need not do it again. */
+function shareModules(clone: string): void {
+  utimesSync(join(clone, "package-lock.json"), 0, 0); // older than what is installed
+  symlinkSync(join(PROJECT, "node_modules"), join(clone, "node_modules"));
+}
 
 function replaced(text: string, ports: ReadonlyMap<string, string>): string {
   // In one pass: an address that is put in may be one that another stands for.
