@@ -7,6 +7,8 @@ import { LastingCommand, Terminal } from "./terminal.ts";
 import { isAsShown, portsOf, stepsOf, type Step } from "./transcript.ts";
 
 const PROJECT = resolve(".");
+/** A file for what was seen, with the time that each command took. */
+const { TUTORIAL_TRANSCRIPT } = process.env;
 const LASTING = /^npm (?:start|run serve)\b/;
 const TRIES = 30;
 const BETWEEN_TRIES_MS = 1_000;
@@ -18,6 +20,7 @@ describe("the tutorial", function () {
   let environment: Record<string, string | undefined>;
   let terminal: Terminal;
   const lasting: LastingCommand[] = [];
+  const transcript: string[] = [];
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "slipway-tutorial-"));
     mkdirSync(join(folder, "bin"));
@@ -34,6 +37,7 @@ describe("the tutorial", function () {
     terminal = new Terminal(folder, environment);
   });
   after(async () => {
+    if (TUTORIAL_TRANSCRIPT) writeFileSync(TUTORIAL_TRANSCRIPT, transcript.join("\n"));
     await Promise.all(lasting.map((command) => command.interrupt()));
     await terminal.close();
     rmSync(folder, { recursive: true, force: true });
@@ -41,40 +45,42 @@ describe("the tutorial", function () {
 
   it("says what happens: each command ends well and prints what is shown", async () => {
     const ports = new Map<string, string>();
-    const began = performance.now();
     for (const step of stepsOf(readFileSync("docs/tutorial.md", "utf8"))) {
-      await take(step, ports);
-      if (step.kind === "command")
-        console.log(`${((performance.now() - began) / 1000).toFixed(1)} s  $ ${step.command}`);
+      const began = performance.now();
+      const output = await take(step, ports);
+      const seconds = ((performance.now() - began) / 1000).toFixed(1);
+      if (step.kind === "command") transcript.push(`# ${seconds} s`, `$ ${step.command}`, output.trimEnd(), "");
     }
   });
 
-  async function take(step: Step, ports: Map<string, string>): Promise<void> {
+  /** Returns what was printed. */
+  async function take(step: Step, ports: Map<string, string>): Promise<string> {
     const here = async (): Promise<string> => (await terminal.run("pwd")).output.trim();
     if (step.kind === "file") writeFileSync(join(await here(), step.name), step.text);
-    else if (step.kind === "interrupt") await lasting.pop()?.interrupt();
-    else {
-      const command = replaced(step.command, ports);
-      if (LASTING.test(command)) {
-        const started = new LastingCommand(command, await here(), environment);
-        lasting.push(started);
-        await started
-          .until((output) => isAsShown(output, `…\n${step.output.trimEnd()}\n…`))
-          .catch((error: Error) => {
-            throw new Error(`${command} was to print\n${step.output}\n${error.message}`);
-          });
-        for (const [shown, actual] of portsOf(started.output, step.output)) ports.set(shown, actual);
-      } else await run(command, replaced(step.output, ports));
-      if (command.startsWith("git clone")) shareModules(await here());
-    }
+    if (step.kind === "interrupt") await lasting.pop()?.interrupt();
+    if (step.kind !== "command") return "";
+    const command = replaced(step.command, ports);
+    const output = LASTING.test(command)
+      ? await start(command, await here(), step.output, ports)
+      : await run(command, replaced(step.output, ports));
+    if (command.startsWith("git clone")) shareModules(await here());
+    return output;
+  }
+
+  async function start(command: string, where: string, shown: string, ports: Map<string, string>): Promise<string> {
+    const started = new LastingCommand(command, where, environment);
+    lasting.push(started);
+    await started.until((output) => isAsShown(output, `…\n${shown.trimEnd()}\n…`));
+    for (const [address, actual] of portsOf(started.output, shown)) ports.set(address, actual);
+    return started.output;
   }
 
   /** What is looked at while something changes is looked at again, as a reader would. */
-  async function run(command: string, shown: string): Promise<void> {
+  async function run(command: string, shown: string): Promise<string> {
     const looks = /^(?:kubectl get|npm run --silent status|npm run status)\b/.test(command);
     for (let tries = 1; ; tries++) {
       const { output, code } = await terminal.run(command);
-      if (code === 0 && isAsShown(output, shown)) return;
+      if (code === 0 && isAsShown(output, shown)) return output;
       if (!looks || tries === TRIES) {
         expect.fail(`$ ${command}\nended with ${code}, and printed\n${output}\nwhere the tutorial shows\n${shown}`);
       }
