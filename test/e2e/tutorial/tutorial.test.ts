@@ -27,7 +27,10 @@ describe("the tutorial", function () {
     symlinkSync(await findProgram("kubectl"), join(folder, "bin/kubectl"));
     const { PATH, HOME, XDG_CACHE_HOME, npm_config_registry, PIP_INDEX_URL } = process.env;
     environment = {
-      ...{ HOME, XDG_CACHE_HOME, npm_config_registry, PIP_INDEX_URL },
+      HOME,
+      XDG_CACHE_HOME,
+      npm_config_registry,
+      PIP_INDEX_URL,
       PATH: `${join(folder, "bin")}:${PATH}`,
       // What is cloned is this project as it was committed.
       GIT_CONFIG_COUNT: "1",
