@@ -8,11 +8,13 @@ const END = "the-command-has-ended";
 /** A shell that one types into: variables, the folder and an activated Python environment stay from command to command. */
 export class Terminal {
   private readonly shell: ChildProcess;
+  private readonly closed: Promise<unknown>;
   private output = "";
   private onOutput = (): void => undefined;
 
   constructor(folder: string, env: Environment) {
     this.shell = spawn("bash", ["--noprofile", "--norc"], { cwd: folder, env, stdio: "pipe" });
+    this.closed = once(this.shell, "close");
     for (const stream of [this.shell.stdout, this.shell.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
         this.output += text;
@@ -30,15 +32,14 @@ export class Terminal {
     });
     // Nothing that it runs may read the commands that follow.
     this.shell.stdin?.write(`{ ${command}\n} 2>&1 </dev/null\nprintf '\\n${END} %s\\n' "$?"\n`);
-    await Promise.race([done, once(this.shell, "close")]);
+    await Promise.race([done, this.closed]);
     const code = Number(ended.exec(this.output)?.[1] ?? Number.NaN);
     return { output: this.output.replace(ended, ""), code };
   }
 
   async close(): Promise<void> {
-    const closed = once(this.shell, "close");
     this.shell.stdin?.end();
-    await closed;
+    await this.closed;
   }
 }
 
