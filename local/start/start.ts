@@ -65,7 +65,7 @@ async function serveUntil(interrupted: AbortSignal, system: Omit<System, "model"
 
 /** All but the lists of processes: what a killed run left must still be found and ended. */
 function forgetFormerRuns({ stateFolder, kubeconfig }: StartConfig): void {
-  const left = ["kubelet/pods", "local.log", "operator.log"].map((name) => join(stateFolder, name));
+  const left = ["models", "kubelet/pods", "local.log", "operator.log"].map((name) => join(stateFolder, name));
   for (const path of [...left, kubeconfig]) rmSync(path, { recursive: true, force: true });
 }
 
