@@ -84,7 +84,7 @@ async function outcomeOfEdit(
   const outcome = await untilReady({ cluster, namespace, name, display: { show: () => undefined }, logger, signal });
   if (outcome.is === "failed")
     return `This edit is not served, the model before it goes on.\n  ${outcome.why.replaceAll(source.uri, path)}`;
-  const { status } = (await readManifest(cluster.client, manifest)) as unknown as ModelDeployment;
+  const { status } = ((await readManifest(cluster.client, manifest)) ?? {}) as Pick<ModelDeployment, "status">;
   const serving = status?.revisions?.find(({ state }) => state === "Serving");
   return `The edit is served${serving === undefined ? "" : `: revision ${serving.revision}`}.`;
 }

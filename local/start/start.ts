@@ -70,7 +70,7 @@ async function serveUntil(interrupted: AbortSignal, system: Omit<System, "model"
 /** All but the lists of processes: what a killed run left must still be found and ended. */
 function forgetFormerRuns({ stateFolder, kubeconfig }: StartConfig): void {
   const state = ["", "-wal", "-shm"].map((suffix) => `${STATE_FILE}${suffix}`);
-  const left = [...state, "kubelet/pods", "local.log", "operator.log"].map((name) => join(stateFolder, name));
+  const left = [...state, "models", "kubelet/pods", "local.log", "operator.log"].map((name) => join(stateFolder, name));
   for (const path of [...left, kubeconfig]) rmSync(path, { recursive: true, force: true });
 }
 

@@ -42,7 +42,7 @@ describe("npm run serve", function () {
     expect(story).to.contain("  version  1.0.0, RandomForestClassifier\n");
     expect(story).to.contain("  takes    age (integer), income (number), credit_score (integer)\n");
     expect(story).to.contain("  answers  approved: rejected, approved\n");
-    const { prediction, probability } = (await asPrinted(story)) as Record<string, unknown>;
+    const { prediction, probability } = (await asPrinted(story)) as Record<string, string>;
     expect(story, "the answer shown is the line's").to.contain(
       `{"prediction":"${prediction}","probability":${probability},`,
     );

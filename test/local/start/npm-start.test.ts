@@ -15,7 +15,7 @@ import { processesOf } from "./processes-of.ts";
 const PROJECT = fileURLToPath(new URL("../../..", import.meta.url));
 
 describe("npm start", function () {
-  this.timeout(90_000); // some twenty processes of Node; seconds on an idle machine
+  this.timeout(120_000); // some twenty processes of Node; seconds on an idle machine
   let folder: string;
   let started: RunningProgram[];
   beforeEach(() => {
