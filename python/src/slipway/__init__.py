@@ -15,12 +15,14 @@ from slipway.errors import (
 )
 from slipway.metadata import load_metadata
 from slipway.saving import SavedModel, save_model
+from slipway.tracking import LoggedModel, log_model
 
 __all__ = [
     "ConversionMismatch",
     "FolderInUse",
     "InvalidMetadata",
     "InvalidModelFolder",
+    "LoggedModel",
     "MissingExtra",
     "RowMismatch",
     "SavedModel",
@@ -30,5 +32,6 @@ __all__ = [
     "UnsupportedSample",
     "digest",
     "load_metadata",
+    "log_model",
     "save_model",
 ]

@@ -52,7 +52,7 @@ def compare(expected: Answers, got: Answers, tolerance: Tolerance) -> Comparison
         shapes = f"{wanted.shape[1]} and {found.shape[1]} numbers"
         mismatches = [RowMismatch(row, shapes, expected.json(row), float("inf")) for row in range(rows)]
         return Comparison(rows, mismatches, [], float("inf"))
-    near: NDArray[np.bool_] = tolerance.allows(wanted, found).all(axis=1)
+    near = np.asarray(tolerance.allows(wanted, found).all(axis=1))
     differences = _differences(wanted, found, is_probability=expected.probabilities is not None)
     mismatched, ties = [], []
     for row in range(rows):

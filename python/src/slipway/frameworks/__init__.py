@@ -39,21 +39,21 @@ def read_original(model: Any, preprocessor: Any, sample: Sample, metadata: Mappi
             "scikit-learn, or a Pipeline of some"
         )
     if _is_booster(model):
-        from slipway.frameworks import boosters
+        from slipway.frameworks.boosters import read
 
-        return boosters.read(model, preprocessor, sample, metadata)
+        return read(model, preprocessor, sample, metadata)
     if "keras" in packages:
-        from slipway.frameworks import keras
+        from slipway.frameworks.keras import read
 
-        return keras.read(model, preprocessor, sample, metadata)
+        return read(model, preprocessor, sample, metadata)
     if "torch" in packages:
-        from slipway.frameworks import torch
+        from slipway.frameworks.torch import read
 
-        return torch.read(model, preprocessor, sample, metadata)
+        return read(model, preprocessor, sample, metadata)
     if "sklearn" in packages:
-        from slipway.frameworks import sklearn
+        from slipway.frameworks.sklearn import read
 
-        return sklearn.read(model, preprocessor, sample, metadata)
+        return read(model, preprocessor, sample, metadata)
     raise UnsupportedModel(_refusal(model, packages))
 
 
