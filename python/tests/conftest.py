@@ -26,7 +26,7 @@ os.environ["DO_NOT_TRACK"] = "true"
 
 ROOT = Path(__file__).parents[2]
 NODE = ROOT / "node_modules" / ".bin" / "node"
-_START_SECONDS = 60
+_START_SECONDS = 180
 
 
 class Runtime:
@@ -69,7 +69,7 @@ class Runtime:
             self.url + path, json.dumps(body).encode(), {"content-type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=120) as response:
                 answer: dict[str, Any] = json.load(response)
                 return answer
         except urllib.error.HTTPError as error:

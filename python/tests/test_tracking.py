@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-_START_SECONDS = 120
+_START_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,7 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             *stores,
         ],
         start_new_session=True,
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
