@@ -74,10 +74,10 @@ def _fits(expected: dict[str, Any], answers: Answers, row: int, tolerance: Toler
     stated = expected.get("probabilities")
     if stated is not None:
         found = got.get("probabilities")
-        if type(found) is not type(stated) or len(found) != len(stated):
-            return False
-        keys = list(stated) if isinstance(stated, dict) else range(len(stated))
-        pairs += [(stated[key], found.get(key) if isinstance(found, dict) else found[key]) for key in keys]
+        if isinstance(stated, dict) and isinstance(found, dict):
+            pairs += [(share, found.get(label)) for label, share in stated.items()]
+        else:
+            pairs.append((stated, found))
     return all(_near(wanted, found, tolerance) for wanted, found in pairs)
 
 

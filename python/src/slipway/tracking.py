@@ -76,9 +76,10 @@ def _logged(saved: SavedModel, folder: Path, name: str, registered: str | None, 
         run = mlflow.active_run()
         mlflow.log_metrics(_metrics(saved.metadata))
         # The model's place in a run is called `name` since MLflow 3, and `artifact_path` before.
-        place = "name" if int(mlflow.__version__.split(".", 1)[0]) > 2 else "artifact_path"
+        is_named = int(mlflow.__version__.split(".", 1)[0]) > 2
+        place = {"artifact_path": None, "name": name} if is_named else {"artifact_path": name}
         info = mlflow.models.Model.log(
-            **{place: name}, flavor=_Flavor, registered_model_name=registered, folder=folder, metadata=_tags(saved)
+            **place, flavor=_Flavor, registered_model_name=registered, folder=folder, metadata=_tags(saved)
         )
     finally:
         if started is not None:
