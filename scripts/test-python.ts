@@ -63,7 +63,12 @@ async function tested(args: readonly string[]): Promise<Counts> {
   const folder = await mkdtemp(join(tmpdir(), "slipway-python-"));
   const report = join(folder, "results.xml");
   try {
-    const code = await exitCode(bin("python"), ["-m", "pytest", "--quiet", `--junitxml=${report}`, ...args]);
+    const code = await exitCode(bin("python"), [
+      "-m",
+      "pytest",
+      `--junitxml=${report}`,
+      ...(args.length > 0 ? args : ["--quiet"]),
+    ]);
     const results = existsSync(report) ? await readFile(report, "utf8") : "";
     const count = (name: string): number =>
       [...results.matchAll(new RegExp(`<testsuite [^>]*\\b${name}="(\\d+)"`, "g"))].reduce(

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from conftest import ROOT
+from lightgbm import LGBMClassifier
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
@@ -115,6 +116,13 @@ def test_a_scaler_of_its_own_is_retried_in_double_too(tmp_path: Path, two: Any) 
     model = RandomForestRegressor(5, random_state=1).fit(scaler.transform(rows), two)
     saved = save_model(model, tmp_path / "m", preprocessor=scaler, sample=rows)
     assert saved.precision == "float64 up to the model"
+
+
+def test_thresholds_of_lightgbm_are_retried_in_double(tmp_path: Path) -> None:
+    rows = 50_000 + np.random.default_rng(1).normal(0, 1e-2, (300, 2))
+    model = LGBMClassifier(n_estimators=10, verbose=-1).fit(rows, (rows[:, 0] > 50_000).astype(int))
+    saved = save_model(model, tmp_path / "m", sample=rows)
+    assert (saved.framework, saved.precision) == ("LightGBM", "float64")
 
 
 def test_takes_the_best_of_a_search(tmp_path: Path, numbers: pd.DataFrame, two: Any) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 INPUT = "features"
 """The name of the graph's input when it is one matrix."""
 
+_FRAMEWORKS = {"xgboost": "XGBoost", "lightgbm": "LightGBM"}
 _SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
 
 _WAYS_OUT = {
@@ -73,7 +74,8 @@ def read(model: Any, preprocessor: Any, sample: Sample, metadata: Mapping[str, A
     task = _task(model)
     attempts = _attempts(model, preprocessor, sample, has_shares=hasattr(model, "predict_proba"), task=task)
     answers, classes = _answers(model, rows, metadata) if task == "classification" else _numbers(model, rows)
-    return Original("scikit-learn", _model_type(model), task, classes, answers, attempts)
+    framework = _FRAMEWORKS.get(type(model).__module__.split(".", 1)[0], "scikit-learn")
+    return Original(framework, _model_type(model), task, classes, answers, attempts)
 
 
 def _numbers(model: Any, rows: Any) -> tuple[Answers, None]:
