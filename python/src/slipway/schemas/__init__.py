@@ -1,0 +1,1 @@
+"""The JSON Schemas of metadata.json and golden.json; generated."""
