@@ -48,7 +48,11 @@ describe("npm start after a kill -9", function () {
 
   /** Without a PATH nothing ties the containers to the process that is killed: the next start must end them. */
   const start = (tied = true): RunningProgram => {
-    const process_ = new RunningProgram("local/main.ts", ["--state", folder, model], tied ? process.env : { ...process.env, PATH: "" });
+    const process_ = new RunningProgram(
+      "local/main.ts",
+      ["--state", folder, model],
+      tied ? process.env : { ...process.env, PATH: "" },
+    );
     started.push(process_);
     return process_;
   };
