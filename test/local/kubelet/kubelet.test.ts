@@ -68,7 +68,10 @@ describe("the local kubelet", () => {
     const own = ["HOME", "HOSTNAME", "HOST", "PATH", "TMPDIR", "TERMINATION_MESSAGE_PATH", "PROCESSES"];
     expect(Object.keys(environment).sort()).to.deep.equal([...own, "PORT", "NAME", "APP", "LIMIT", "URL"].sort());
     expect(status).to.include({ phase: "Running", hostIP: status?.hostIP });
-    expect((await node.events("seen")).map(({ reason }) => reason)).to.have.members(["Created", "Started"]);
+    expect((await node.eventsUntil("seen", "Started")).map(({ reason }) => reason)).to.have.members([
+      "Created",
+      "Started",
+    ]);
   });
 
   it("finds its programs where they are, also when the pod mounts something over their folder", async () => {
@@ -88,7 +91,7 @@ describe("the local kubelet", () => {
     await (await request(`http://${status?.podIP}:8000/make-unready`)).body.dump();
     const pod = await node.pod("fickle", (now) => condition(now, "Ready") === "False");
     expect(pod.status?.conditions?.find(({ type }) => type === "Ready")?.message).to.contain("[main]");
-    const [event] = (await node.events("fickle")).filter(({ reason }) => reason === "Unhealthy");
+    const [event] = (await node.eventsUntil("fickle", "Unhealthy")).filter(({ reason }) => reason === "Unhealthy");
     expect(event).to.include({ type: "Warning" });
     expect(event?.message).to.match(/^Readiness probe failed: HTTP probe failed with statuscode: 503/);
   });
@@ -128,7 +131,7 @@ describe("the local kubelet", () => {
     expect(pod.status?.phase).to.equal("Running");
     await node.pod("crash", (now) => (mainOf(now)?.restartCount ?? 0) >= 3);
     expect(await node.logs("crash", { previous: true })).to.equal("run\n");
-    expect((await node.events("crash")).map(({ reason }) => reason)).to.include("BackOff");
+    await node.eventsUntil("crash", "BackOff");
   });
 
   it("takes the end of the log for a termination message when the pod asks for that", async () => {
@@ -191,7 +194,8 @@ describe("the local kubelet", () => {
       body: { data: { greeting: "goodbye" } },
     });
     await eventually(async () => (await file()) === "goodbye");
-    expect((await node.events("mounted")).map(({ message }) => message)).to.include('configmap "greetings" not found');
+    const failures = await node.eventsUntil("mounted", "FailedMount");
+    expect(failures.map(({ message }) => message)).to.include('configmap "greetings" not found');
   });
 
   it("waits with a clear reason for a Secret's key, and starts when it is there", async () => {

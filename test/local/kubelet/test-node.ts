@@ -101,6 +101,12 @@ export class TestNode {
     return list.items;
   }
 
+  /** The pod's events once one of them has this reason: the kubelet writes them in its own time. */
+  async eventsUntil(pod: string, reason: string): ReturnType<TestNode["events"]> {
+    await eventually(async () => (await this.events(pod)).some((event) => event.reason === reason));
+    return this.events(pod);
+  }
+
   private until<T>(look: () => T | undefined): Promise<T> {
     return new Promise((resolve) => {
       const check = () => {
@@ -127,7 +133,7 @@ interface PodParts {
 }
 
 /** For what no watch tells of: asks again until it holds. */
-export async function eventually(holds: () => Promise<boolean>, withinMs = 5_000): Promise<void> {
+export async function eventually(holds: () => Promise<boolean>, withinMs = 15_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`it did not come to hold within ${withinMs} ms`);
