@@ -40,10 +40,10 @@ export function folderVersion({ source, versions }: Spec, folder: Folder): Folde
     if (first === undefined) continue;
     if (more.length === 0) return { is: "version", name: first.name };
     const names = [first, ...more].map(({ name }) => name);
-    return { is: "none", why: `more than one of its versions come from this folder: ${names.join(", ")}` };
+    return { is: "none", why: `more than one of its versions come from this folder (${names.join(", ")})` };
   }
   const others = all.map((version) => `${version.name} from ${version.source?.uri ?? "its image"}`);
-  return { is: "none", why: `none of its versions comes from this folder: ${others.join(", ")}` };
+  return { is: "none", why: `none of its versions comes from this folder (${others.join(", ")})` };
 }
 
 /** What a manager applies, with `source` as that of one version of the live spec. */

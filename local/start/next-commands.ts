@@ -20,17 +20,13 @@ export interface Served {
 /** What the user reads when all runs: where the model is, how to ask it, what to try next. */
 export function nextCommands({ name, served, stickyHeader, followed, kubeconfig, hasKubectl }: Running): string {
   const look = hasKubectl
-    ? [
-        `export KUBECONFIG=${quote(kubeconfig)}`,
-        "kubectl get mdep",
-        `kubectl describe mdep ${name}`,
-        "kubectl get pods",
-      ]
+    ? ["kubectl get mdep", `kubectl describe mdep ${name}`, "kubectl get pods"]
     : ["npm run status", `npm run status ${name}`];
   return [
     "",
     ...(served === undefined ? [] : [`${name} answers at ${served.url}`, "", ...ask(served, stickyHeader), ""]),
     "Look around, in another terminal:",
+    `  export KUBECONFIG=${quote(kubeconfig)}`,
     ...look.map((command) => `  ${command}`),
     "",
     ...(followed === undefined ? [] : [`A change in ${followed} becomes a new revision.`]),

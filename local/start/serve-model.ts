@@ -1,8 +1,8 @@
+import type { Logger } from "pino";
 import { requestHeaders } from "../ask/curl-line.ts";
 import { firstAnswer } from "../ask/first-answer.ts";
 import { exampleQuestion } from "../ask/question.ts";
 import type { MachineConfig, StartConfig } from "../config.ts";
-import type { Logger } from "pino";
 import { UserError } from "../user-error.ts";
 import { serveFolder } from "./folder-source.ts";
 import { otherModels } from "./former-run.ts";
@@ -51,9 +51,15 @@ export async function serveModel(serve: Serve): Promise<void> {
   const isServed = !(served instanceof UserError);
   if (!isServed) output.write(`\n${served.message}\n\nThe cluster runs, so that you can change ${name}.\n`);
   lock.announce(isServed ? served.url : cluster.url);
-  const { kubeconfig, model: followed } = config;
-  const { hasKubectl } = machine;
-  output.write(nextCommands({ ...model, served: isServed ? served : undefined, followed, kubeconfig, hasKubectl }));
+  output.write(
+    nextCommands({
+      ...model,
+      served: isServed ? served : undefined,
+      followed: refusal === undefined ? folder?.path : undefined,
+      kubeconfig: config.kubeconfig,
+      hasKubectl: machine.hasKubectl,
+    }),
+  );
 }
 
 /** Whether it is new, and why a former run's does not take the folder as it is now. */

@@ -171,12 +171,12 @@ describe("a folder's ModelDeployment", () => {
     [
       "comes from the folder",
       () => split("hf://acme/churn", elsewhere),
-      `none of its versions comes from this folder: v1 from hf://acme/churn, v2 from ${elsewhere}`,
+      `none of its versions comes from this folder (v1 from hf://acme/churn, v2 from ${elsewhere})`,
     ],
     [
       "can be told to be the folder's",
       ({ path }: ModelFolder) => split(pathToFileURL(path).href, `${pathToFileURL(path).href}/`),
-      "more than one of its versions come from this folder: v1, v2",
+      "more than one of its versions come from this folder (v1, v2)",
     ],
   ] as const)
     it(`stays as it is, and says why, when no version ${title}`, async () => {
