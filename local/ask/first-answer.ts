@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
+import { UserError } from "../user-error.ts";
 import type { Question } from "./question.ts";
 
 const TRIES = 40;
@@ -11,7 +12,7 @@ interface Ask extends Question {
   readonly headers: Record<string, string>;
 }
 
-/** The first prediction, asked as the printed curl line asks it. @throws when there is none after ten seconds */
+/** The first prediction, asked as the printed curl line asks it. @throws UserError when there is none after ten seconds */
 export async function firstAnswer(ask: Ask, signal: AbortSignal): Promise<string> {
   let problem = "";
   for (let tries = 0; tries < TRIES; tries++) {
@@ -20,7 +21,7 @@ export async function firstAnswer(ask: Ask, signal: AbortSignal): Promise<string
     problem = `${status} ${text}`;
     await sleep(BETWEEN_TRIES_MS, undefined, { signal });
   }
-  throw new Error(`${ask.url}${ask.path} does not answer a prediction: ${problem.slice(0, 500)}`);
+  throw new UserError(`${ask.url}${ask.path} does not answer a prediction: ${problem.slice(0, 500)}`);
 }
 
 async function send({ url, path, body, headers }: Ask, signal: AbortSignal): Promise<{ status: number; text: string }> {

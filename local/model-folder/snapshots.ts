@@ -17,7 +17,7 @@ export interface Snapshot {
   readonly source: { readonly uri: string; readonly sha256: string };
 }
 
-/** Copies of models, each in a folder named by the digest of its bytes: the same bytes are the same source again. */
+/** Copies of one model, each in a folder named by the digest of its bytes: the same bytes are the same source again. */
 export class Snapshots {
   private readonly root: string;
 
@@ -47,25 +47,39 @@ export class Snapshots {
     }
   }
 
+  /** Whether this source is one of the copies. */
+  holds(uri: string): boolean {
+    return uri.startsWith(`${pathToFileURL(this.root).href}/`);
+  }
+
+  /** All but the newest and those of whose digests `isNamed` says so. Not while one is being taken. */
+  async forgetOld(isNamed: (digest: string) => boolean): Promise<void> {
+    const names = await readdir(this.root);
+    const aged = await Promise.all(
+      names
+        .filter((name) => !name.startsWith(UNFINISHED))
+        .map(async (name) => ({ name, at: (await stat(join(this.root, name))).mtimeMs })),
+    );
+    const newest = new Set(
+      aged
+        .sort((a, b) => b.at - a.at)
+        .slice(0, KEPT)
+        .map(({ name }) => name),
+    );
+    // What is unfinished was left by a process that was killed.
+    const old = names.filter((name) => name.startsWith(UNFINISHED) || !(newest.has(name) || isNamed(name)));
+    for (const name of old) await rm(join(this.root, name), { recursive: true, force: true });
+  }
+
   private async keep(copied: ModelFiles): Promise<Snapshot> {
     const { all, pin } = await digestsOf(copied);
     const folder = join(this.root, all);
     if (!(await exists(folder))) await rename(copied.folder, folder);
     const now = new Date();
     await utimes(folder, now, now);
-    await this.forgetOld();
     const path = copied.file === undefined ? folder : join(folder, copied.file);
     const uri = pathToFileURL(path).href + (copied.file === undefined ? "/" : "");
     return { digest: all, path, source: { uri, sha256: pin } };
-  }
-
-  private async forgetOld(): Promise<void> {
-    const names = (await readdir(this.root)).filter((name) => !name.startsWith("."));
-    const aged = await Promise.all(
-      names.map(async (name) => ({ path: join(this.root, name), at: (await stat(join(this.root, name))).mtimeMs })),
-    );
-    const old = aged.sort((a, b) => b.at - a.at).slice(KEPT);
-    for (const { path } of old) await rm(path, { recursive: true, force: true });
   }
 }
 

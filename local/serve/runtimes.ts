@@ -1,5 +1,5 @@
-import { basename, join } from "node:path";
-import { resourceName } from "../start/model-to-serve.ts";
+import { join } from "node:path";
+import { nameOfFolder } from "../start/model-to-serve.ts";
 import type { ServeConfig } from "./config.ts";
 import { logEntry, RuntimeProcess } from "./runtime-process.ts";
 import type { Output } from "./serve.ts";
@@ -32,7 +32,7 @@ export class Runtimes {
         ...config.environment,
         MODEL_PATH: undefined,
         MODEL_URI: path,
-        MODEL_NAME: resourceName(basename(config.model, ".onnx")),
+        MODEL_NAME: nameOfFolder(config.model),
         DRAIN_SECONDS: "0", // nobody looks at /health in order to go elsewhere
         ...address,
       },

@@ -13,13 +13,15 @@ export async function serveEdits(session: Session & { readonly snapshots: string
   const front = await Front.listen(port, host);
   const failure = new AbortController();
   const signal = AbortSignal.any([interrupted, failure.signal]);
+  const copies = new Snapshots(snapshots);
   let serving: RuntimeProcess | undefined;
   try {
-    for await (const edit of follow({ model, snapshots: new Snapshots(snapshots), signal })) {
+    for await (const edit of follow({ model, snapshots: copies, signal })) {
       const next = await load(edit, session).catch((error: unknown) => {
         if (!(error instanceof UserError) || serving === undefined) throw error;
         output.write(`\n${time()}  This edit is not served, the model before it goes on.\n  ${error.message}\n`);
       });
+      await copies.forgetOld(() => false); // what serves has loaded its own
       if (next === undefined) continue;
       const former = serving;
       serving = next.runtime;

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { hasStatus, type ClusterClient } from "../cluster/client.ts";
+import type { KubeObject } from "../cluster/objects.ts";
 
 export interface Manifest {
   apiVersion: string;
@@ -15,7 +16,7 @@ interface ResourceList {
 }
 
 /** kubectl's own name for server-side apply, so that a later `kubectl apply --server-side` of the same files meets no conflict. */
-const FIELD_MANAGER = "kubectl";
+export const FIELD_MANAGER = "kubectl";
 
 /** All objects of a folder's YAML files, in the files' order. */
 export function readManifests(folder: string): Manifest[] {
@@ -36,9 +37,12 @@ export async function applyManifest(client: ClusterClient, manifest: Manifest): 
 }
 
 /** The object as it is; undefined when there is none. */
-export async function readManifest(client: ClusterClient, manifest: Manifest): Promise<Manifest | undefined> {
+export async function readManifest(
+  client: ClusterClient,
+  manifest: Manifest,
+): Promise<(Manifest & KubeObject) | undefined> {
   try {
-    return await client.request<Manifest>("GET", await pathOf(client, manifest));
+    return await client.request<Manifest & KubeObject>("GET", await pathOf(client, manifest));
   } catch (error) {
     if (hasStatus(error, 404)) return undefined;
     throw error;
@@ -47,12 +51,13 @@ export async function readManifest(client: ClusterClient, manifest: Manifest): P
 
 /**
  * Applies all of an example, unless a former run did: from then on it is the user's, with what they made of it. The last
- * manifest tells, for it needs the others.
+ * manifest tells, for it needs the others. Returns whether it did.
  */
-export async function applyOnce(client: ClusterClient, manifests: readonly Manifest[]): Promise<void> {
+export async function applyOnce(client: ClusterClient, manifests: readonly Manifest[]): Promise<boolean> {
   const last = manifests.at(-1);
-  if (last !== undefined && (await readManifest(client, last)) !== undefined) return;
+  if (last !== undefined && (await readManifest(client, last)) !== undefined) return false;
   for (const manifest of manifests) await applyManifest(client, manifest);
+  return true;
 }
 
 async function pathOf(client: ClusterClient, { apiVersion, kind, metadata }: Manifest): Promise<string> {

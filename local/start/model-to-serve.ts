@@ -1,6 +1,6 @@
 import { basename, join } from "node:path";
 import type { Edit } from "../model-folder/follow.ts";
-import type { Snapshot } from "../model-folder/snapshots.ts";
+import type { Snapshot, Snapshots } from "../model-folder/snapshots.ts";
 import { readManifests, type Manifest } from "./manifests.ts";
 
 const MAX_NAME = 38;
@@ -12,10 +12,20 @@ export interface ModelToServe {
   /** The header that keeps a user with one version. */
   stickyHeader: string | undefined;
   /** The user's own, to be followed. */
-  folder?: { path: string; manifest: NamespacedManifest; snapshot: Snapshot; edits: AsyncGenerator<Edit> };
+  folder?: ModelFolder;
 }
 
-type NamespacedManifest = Manifest & { metadata: { namespace: string } };
+export interface ModelFolder {
+  /** A folder or a graph's file. */
+  path: string;
+  /** The ModelDeployment that is made for it. */
+  manifest: Manifest & { metadata: { namespace: string } };
+  /** Its copies. */
+  snapshots: Snapshots;
+  /** The first of them: the model when all began. */
+  snapshot: Snapshot;
+  edits: AsyncGenerator<Edit>;
+}
 
 export function loanExample(projectFolder: string): ModelToServe {
   const manifests = readManifests(join(projectFolder, "examples", "loan"));
@@ -23,15 +33,20 @@ export function loanExample(projectFolder: string): ModelToServe {
 }
 
 /** A folder or an .onnx file of one's own, as one version. */
-export function ownModel(path: string, snapshot: Snapshot, edits: AsyncGenerator<Edit>): ModelToServe {
-  const name = resourceName(basename(path, ".onnx"));
-  const manifest: NamespacedManifest = {
+export function ownModel(folder: Omit<ModelFolder, "manifest">): ModelToServe {
+  const name = nameOfFolder(folder.path);
+  const manifest: ModelFolder["manifest"] = {
     apiVersion: "serving.slipway.dev/v1alpha1",
     kind: "ModelDeployment",
     metadata: { name, namespace: "default" },
-    spec: { source: snapshot.source, traffic: { service: { type: "LoadBalancer", port: 80 } } },
+    spec: { source: folder.snapshot.source, traffic: { service: { type: "LoadBalancer", port: 80 } } },
   };
-  return { name, manifests: [manifest], stickyHeader: undefined, folder: { path, manifest, snapshot, edits } };
+  return { name, manifests: [manifest], stickyHeader: undefined, folder: { ...folder, manifest } };
+}
+
+/** Of the ModelDeployment for a folder or an .onnx file. */
+export function nameOfFolder(path: string): string {
+  return resourceName(basename(path, ".onnx"));
 }
 
 /** A folder's name as a ModelDeployment's: a DNS label that starts with a letter, at most 38 characters. */

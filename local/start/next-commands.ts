@@ -1,11 +1,9 @@
 import { curlLine, quote } from "../ask/curl-line.ts";
 import type { Question } from "../ask/question.ts";
 
-interface Served {
-  url: string;
+interface Running {
   name: string;
-  /** What the model was asked, and what it answered; undefined when no request is short enough to show. */
-  example: { question: Question; answer: string } | undefined;
+  served: Served | undefined;
   stickyHeader: string | undefined;
   /** The model's place, when its changes are followed. */
   followed: string | undefined;
@@ -13,31 +11,31 @@ interface Served {
   hasKubectl: boolean;
 }
 
-/** What the user reads when all runs: where it is, how to ask it, what to try next. */
-export function nextCommands({ url, name, example, stickyHeader, followed, kubeconfig, hasKubectl }: Served): string {
+export interface Served {
+  url: string;
+  /** What the model was asked, and what it answered; undefined when no request is short enough to show. */
+  example: { question: Question; answer: string } | undefined;
+}
+
+/** What the user reads when all runs: where the model is, how to ask it, what to try next. */
+export function nextCommands({ name, served, stickyHeader, followed, kubeconfig, hasKubectl }: Running): string {
   const look = hasKubectl
-    ? [
-        `export KUBECONFIG=${quote(kubeconfig)}`,
-        "kubectl get mdep",
-        `kubectl describe mdep ${name}`,
-        "kubectl get pods",
-      ]
+    ? ["kubectl get mdep", `kubectl describe mdep ${name}`, "kubectl get pods"]
     : ["npm run status", `npm run status ${name}`];
-  const ask =
-    example === undefined
-      ? [`What to ask it: ${url}/docs`]
-      : ["Ask it:", `  ${curlLine({ url, ...example.question, stickyHeader })}`, `  ${example.answer}`];
   return [
     "",
-    `${name} answers at ${url}`,
-    "",
-    ...ask,
-    "",
+    ...(served === undefined ? [] : [`${name} answers at ${served.url}`, "", ...ask(served, stickyHeader), ""]),
     "Look around, in another terminal:",
+    `  export KUBECONFIG=${quote(kubeconfig)}`,
     ...look.map((command) => `  ${command}`),
     "",
     ...(followed === undefined ? [] : [`A change in ${followed} becomes a new revision.`]),
     "Ctrl-C stops everything.",
     "",
   ].join("\n");
+}
+
+function ask({ url, example }: Served, stickyHeader: string | undefined): string[] {
+  if (example === undefined) return [`What to ask it: ${url}/docs`];
+  return ["Ask it:", `  ${curlLine({ url, ...example.question, stickyHeader })}`, `  ${example.answer}`];
 }

@@ -9,7 +9,7 @@ export interface ModelDeployment extends KubeObject {
     phase?: string;
     step?: string;
     conditions?: { type: string; status: string; reason: string; message: string; observedGeneration?: number }[];
-    revisions?: { revision: string; state: string; reason?: string; message?: string }[];
+    revisions?: { revision: string; version: string; state: string; reason?: string; message?: string }[];
   };
 }
 
@@ -22,11 +22,15 @@ export interface Line {
 
 export type Outcome = { is: "waiting" } | { is: "ready" } | { is: "failed"; why: string };
 
-/** Ready when this very generation is fully live; failed when it cannot become so without the user. */
-export function outcomeOf(model: ModelDeployment | undefined): Outcome {
+/**
+ * Ready when this very generation is fully live; failed when it cannot become so without the user. Of a `version` it does
+ * not count what became of the others' revisions.
+ */
+export function outcomeOf(model: ModelDeployment | undefined, version?: string): Outcome {
   const { status, metadata } = model ?? {};
   if (status === undefined || status.observedGeneration !== metadata?.generation) return { is: "waiting" };
-  const failed = status.revisions?.find(({ state }) => state === "Failed");
+  const isMeant = (of: string) => version === undefined || of === version;
+  const failed = status.revisions?.find((revision) => revision.state === "Failed" && isMeant(revision.version));
   if (failed !== undefined) return { is: "failed", why: `${failed.reason ?? "Failed"}: ${failed.message ?? ""}` };
   const condition = (type: string) => status.conditions?.find((candidate) => candidate.type === type);
   const stalled = condition("Stalled");

@@ -1,9 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { destination, pino, type Logger } from "pino";
-import { requestHeaders } from "../ask/curl-line.ts";
-import { firstAnswer } from "../ask/first-answer.ts";
-import { exampleQuestion } from "../ask/question.ts";
 import { StateFileError } from "../api-server/storage/state-file.ts";
 import type { MachineConfig, StartConfig } from "../config.ts";
 import { requireFree } from "../free-port.ts";
@@ -12,20 +9,16 @@ import { follow } from "../model-folder/follow.ts";
 import { Snapshots } from "../model-folder/snapshots.ts";
 import { UserError } from "../user-error.ts";
 import { followEdits } from "./follow-edits.ts";
-import { otherModels } from "./former-run.ts";
 import { InstanceLock } from "./instance-lock.ts";
 import { startLocalCluster, STATE_FILE, type LocalCluster } from "./local-cluster.ts";
-import { applyManifest, applyOnce, readManifests } from "./manifests.ts";
-import { loanExample, ownModel, type ModelToServe } from "./model-to-serve.ts";
-import { lastWordsOf } from "./last-words.ts";
-import { nextCommands } from "./next-commands.ts";
+import { applyManifest, readManifests } from "./manifests.ts";
+import { loanExample, nameOfFolder, ownModel, type ModelToServe } from "./model-to-serve.ts";
 import { OperatorProcess } from "./operator-process.ts";
 import { ProgressDisplay, type Output } from "./progress-display.ts";
-import { untilReady } from "./until-ready.ts";
+import { MODEL_NAMESPACE, serveModel } from "./serve-model.ts";
 
 const DEFAULT_PORT = 8080;
 const CLOSE_WITHIN_MS = 10_000;
-const NAMESPACE = "default";
 
 /**
  * Runs the whole system until `interrupted`: the cluster, the operator, a model; tells on `output` how it goes.
@@ -80,13 +73,14 @@ async function modelToServe(
   signal: AbortSignal,
 ): Promise<ModelToServe> {
   if (model === undefined) return loanExample(projectFolder);
-  const edits = follow({ model, snapshots: new Snapshots(join(stateFolder, "models")), signal });
+  const snapshots = new Snapshots(join(stateFolder, "models", nameOfFolder(model)));
+  const edits = follow({ model, snapshots, signal });
   const { value: first } = await edits.next();
   if (first === undefined || first.is === "unreadable") {
     await edits.return(undefined);
     throw new UserError(`${model} cannot be served: ${first?.why ?? "interrupted"}`);
   }
-  return ownModel(model, first.snapshot, edits);
+  return ownModel({ path: model, snapshots, snapshot: first.snapshot, edits });
 }
 
 interface System {
@@ -106,7 +100,7 @@ async function runSystem(system: System): Promise<void> {
   const display = new ProgressDisplay(output);
   display.show([{ mark: "waiting", name: "cluster", detail: "starting API server, controllers and kubelet" }]);
   const asked =
-    config.port === undefined ? undefined : { service: `${NAMESPACE}/${system.model.name}`, port: config.port };
+    config.port === undefined ? undefined : { service: `${MODEL_NAMESPACE}/${system.model.name}`, port: config.port };
   const cluster = await startLocalCluster({ machine, stateFolder, kubeconfig, firstPort: DEFAULT_PORT, asked, logger });
   let operator: OperatorProcess | undefined;
   try {
@@ -118,10 +112,10 @@ async function runSystem(system: System): Promise<void> {
       if (interrupted.aborted) return;
       throw new UserError(`The operator ended (${how}); its log is ${logFile}`);
     });
-    await Promise.race([operatorEnded, serve(system, cluster, display)]);
+    await Promise.race([operatorEnded, serveModel({ ...system, cluster, display })]);
     const { folder } = system.model;
     const tell = (text: string) => void output.write(`\n${new Date().toTimeString().slice(0, 8)}  ${text}\n`);
-    const edits = folder && followEdits({ ...folder, cluster, logger, tell, signal: interrupted });
+    const edits = folder && followEdits({ folder, cluster, logger, tell, signal: interrupted });
     await Promise.race([operatorEnded, edits ?? aborted(interrupted)]);
   } catch (error) {
     if (!interrupted.aborted) throw error;
@@ -130,46 +124,6 @@ async function runSystem(system: System): Promise<void> {
     if (interrupted.aborted) output.write("\nStopping …\n");
     await closeWithin(cluster, operator, ledger);
   }
-}
-
-/** Applies the model, shows how it comes up, and ends with how to ask it. */
-async function serve(
-  { config, machine, output, interrupted, model, lock, logger }: System,
-  cluster: LocalCluster,
-  display: ProgressDisplay,
-): Promise<void> {
-  const { folder } = model;
-  if (folder === undefined) await applyOnce(cluster.client, model.manifests);
-  else for (const manifest of model.manifests) await applyManifest(cluster.client, manifest);
-  const outcome = await untilReady({
-    cluster,
-    namespace: NAMESPACE,
-    name: model.name,
-    display,
-    logger,
-    signal: interrupted,
-  });
-  if (outcome.is === "failed") {
-    const lastWords = await lastWordsOf(cluster, NAMESPACE, model.name);
-    const why = folder === undefined ? outcome.why : outcome.why.replaceAll(folder.snapshot.source.uri, folder.path);
-    throw new UserError(`${model.name} cannot be served. ${why}${lastWords}`);
-  }
-  const address = cluster.proxy.addressOf(NAMESPACE, model.name);
-  if (address === undefined)
-    throw new UserError(`${model.name} is ready, but no Service leads to it; see ${config.stateFolder}/local.log`);
-  const url = `http://${address.host}:${address.port}`;
-  const question = await exampleQuestion(url, interrupted);
-  const headers = requestHeaders(model.stickyHeader);
-  const example = question && { question, answer: await firstAnswer({ url, ...question, headers }, interrupted) };
-  lock.announce(url);
-  display.finish();
-  const others = await otherModels(cluster.client, model.name);
-  if (others.length > 0)
-    output.write(`\nServed again, from before: ${others.join(", ")}. npm start -- --reset begins afresh.\n`);
-  const { kubeconfig } = config;
-  output.write(
-    nextCommands({ ...model, url, example, followed: config.model, kubeconfig, hasKubectl: machine.hasKubectl }),
-  );
 }
 
 async function closeWithin(

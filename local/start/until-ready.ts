@@ -11,13 +11,16 @@ interface Wait {
   cluster: LocalCluster;
   namespace: string;
   name: string;
+  /** The one that matters, when it is not all. */
+  version?: string;
   display: Pick<ProgressDisplay, "show">;
   logger: Logger;
   signal: AbortSignal;
 }
 
 /** Shows the model and its pods at each change, until the model is ready, cannot become so, or `signal` aborts (throws). */
-export async function untilReady({ cluster, namespace, name, display, logger, signal }: Wait): Promise<Outcome> {
+export async function untilReady(wait: Wait): Promise<Outcome> {
+  const { cluster, namespace, name, version, display, logger, signal } = wait;
   const models = new Mirror<ModelDeployment>(cluster.client, PATH, logger);
   const decided = Promise.withResolvers<Outcome>();
   const onAbort = () => decided.reject(signal.reason as Error);
@@ -28,7 +31,7 @@ export async function untilReady({ cluster, namespace, name, display, logger, si
     const model = models.get(namespace, name);
     const pods = podsOfModel(cluster.view, namespace, name);
     display.show([{ mark: "done", name: "cluster", detail: cluster.url }, ...modelLines(name, model, pods)]);
-    const outcome = outcomeOf(model);
+    const outcome = outcomeOf(model, version);
     if (outcome.is !== "waiting") decided.resolve(outcome);
   };
   models.subscribe(look);

@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -134,17 +135,44 @@ describe("a model's copies", () => {
     expect(readFileSync(join(taken?.path ?? "", "model.onnx"), "utf8")).to.equal("1");
   });
 
-  it("are few: the oldest go", async () => {
-    const snapshots = new Snapshots(join(scratch, "snapshots"));
-    const digests: (string | undefined)[] = [];
-    mkdirSync(join(scratch, "model"));
-    for (let edit = 0; edit < 12; edit++) {
-      writeFileSync(join(scratch, "model/model.onnx"), String(edit));
-      digests.push((await snapshots.take(join(scratch, "model")))?.digest);
-    }
-    const kept = readdirSync(join(scratch, "snapshots"));
-    expect(kept).to.have.lengthOf(10);
-    expect(kept).to.include(digests.at(-1));
-    expect(kept).to.not.include(digests[0]);
+  describe("when old ones are forgotten", () => {
+    let snapshots: Snapshots;
+    let digests: string[];
+    beforeEach(async () => {
+      snapshots = new Snapshots(join(scratch, "snapshots"));
+      digests = [];
+      mkdirSync(join(scratch, "model"));
+      for (let edit = 0; edit < 12; edit++) {
+        writeFileSync(join(scratch, "model/model.onnx"), String(edit));
+        const { path = "", digest = "" } = (await snapshots.take(join(scratch, "model"))) ?? {};
+        utimesSync(path, edit, edit); // a fast machine takes two of them in one millisecond
+        digests.push(digest);
+      }
+    });
+    const kept = () => new Set(readdirSync(join(scratch, "snapshots")));
+
+    it("are the ten newest", async () => {
+      await snapshots.forgetOld(() => false);
+      expect(kept()).to.deep.equal(new Set(digests.slice(2)));
+    });
+
+    it("are those too that something names, however old", async () => {
+      await snapshots.forgetOld((digest) => digest === digests[0]);
+      expect(kept()).to.deep.equal(new Set([digests[0], ...digests.slice(2)]));
+    });
+
+    it("are none that a killed process left unfinished", async () => {
+      mkdirSync(join(scratch, "snapshots/.unfinished-1"));
+      await snapshots.forgetOld(() => true);
+      expect(kept()).to.deep.equal(new Set(digests));
+    });
+  });
+
+  it("are told from other sources", async () => {
+    writeFileSync(join(scratch, "net.onnx"), "");
+    const taken = await new Snapshots(join(scratch, "copies")).take(join(scratch, "net.onnx"));
+    const uri = taken?.source.uri ?? "";
+    expect(new Snapshots(join(scratch, "copies")).holds(uri)).to.equal(true);
+    expect(new Snapshots(join(scratch, "cop")).holds(uri)).to.equal(false);
   });
 });

@@ -1,11 +1,12 @@
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect } from "chai";
 import { processIdentity } from "../../../local/process-identity.ts";
+import { applyPatch, call } from "../api-server/api-call.ts";
 import { EditedModel } from "../edited-model.ts";
 import { asPrinted, curlOf } from "../printed-curl.ts";
 import { RunningProgram } from "../running-program.ts";
@@ -95,13 +96,40 @@ describe("npm start", function () {
     expect(await own.end("SIGINT")).to.equal(0);
   });
 
-  it("says at once why a folder cannot be served, and ends", async () => {
-    const model = join(folder, "broken");
-    mkdirSync(model);
-    writeFileSync(join(model, "model.onnx"), "no protobuf");
-    const broken = start(model);
-    expect(await broken.exited).to.equal(1);
-    expect(broken.output).to.contain("broken cannot be served. InvalidModel: ");
+  it("goes on with the split that the user made of it, whose version the folder is", async () => {
+    const model = new EditedModel(join(folder, "loan"));
+    const first = start(model.folder);
+    const story = await first.says("Ctrl-C stops everything.");
+    const [, server = ""] = /server: (\S+)/.exec(readFileSync(join(folder, "kubeconfig"), "utf8")) ?? [];
+    await kubectlApplies(server, [
+      { name: "v1", weight: 100, source: { uri: pathToFileURL(model.folder).href } },
+      { name: "v2", weight: 0, source: { uri: pathToFileURL(join(PROJECT, "examples/loan/2.0.0")).href } },
+    ]);
+    expect(await first.end("SIGINT")).to.equal(0);
+
+    model.setVersion("1.1.0");
+    const second = start(model.folder);
+    const storyAfter = await second.says("Ctrl-C stops everything.");
+    expect(curlOf(storyAfter).url).to.equal(curlOf(story).url);
+    expect(await asPrinted(storyAfter)).to.include({ model_version: "1.1.0", model_variant: "v1" });
+    expect(await second.end("SIGINT")).to.equal(0);
+  });
+
+  it("says at once why a folder cannot be served, and ends; when it is kept from before, it waits for its mending", async () => {
+    const model = new EditedModel(join(folder, "broken"));
+    model.break();
+    const first = start(model.folder);
+    expect(await first.exited).to.equal(1);
+    expect(first.output).to.contain("broken cannot be served. InvalidModel: ");
+
+    const second = start(model.folder);
+    const complaint = await second.says("Ctrl-C stops everything.");
+    expect(complaint).to.contain("broken cannot be served. InvalidModel: ");
+    expect(complaint).to.contain("The cluster runs, so that you can change broken.");
+    const told = second.output.length;
+    model.setVersion("1.1.0");
+    await second.says("The edit is served: revision v1-", told);
+    expect(await second.end("SIGINT")).to.equal(0);
   });
 
   it("says in one sentence that its state is damaged, and begins afresh with --reset", async () => {
@@ -132,6 +160,17 @@ describe("npm start", function () {
     expect(refused.output).to.match(new RegExp(`^Port ${port} is in use: [^\n]*\n$`));
   });
 });
+
+/** Versions in the place of the one that `npm start` made. */
+async function kubectlApplies(server: string, versions: object[]): Promise<void> {
+  const path = "/apis/serving.slipway.dev/v1alpha1/namespaces/default/modeldeployments/loan";
+  const spec = { versions, traffic: { service: { type: "LoadBalancer", port: 80 } } };
+  const { code } = await call(server, "PATCH", `${path}?fieldManager=kubectl`, {
+    type: applyPatch,
+    body: { apiVersion: "serving.slipway.dev/v1alpha1", kind: "ModelDeployment", metadata: { name: "loan" }, spec },
+  });
+  expect(code).to.equal(200);
+}
 
 /** The request id of an answer carries the revision that gave it. */
 function revisionOf(answer: object): string {

@@ -25,11 +25,22 @@ describe("how a model comes up", () => {
     ],
     [
       "has failed when a revision cannot load",
-      model({ revisions: [{ revision: "v1-a", state: "Failed", reason: "InvalidModel", message: "no protobuf" }] }),
+      model({
+        revisions: [
+          { revision: "v1-a", version: "v1", state: "Failed", reason: "InvalidModel", message: "no protobuf" },
+        ],
+      }),
       { is: "failed", why: "InvalidModel: no protobuf" },
     ],
   ] as const)
     it(title, () => expect(outcomeOf(given)).to.deep.equal(expected));
+
+  it("of one version has not failed when another's revision cannot load", () => {
+    const failed = { revision: "v2-a", version: "v2", state: "Failed", reason: "InvalidModel", message: "no protobuf" };
+    const both = model({ conditions: [condition("Ready", "True")], revisions: [failed] });
+    expect(outcomeOf(both, "v1")).to.deep.equal({ is: "ready" });
+    expect(outcomeOf(both, "v2")).to.deep.equal({ is: "failed", why: "InvalidModel: no protobuf" });
+  });
 });
 
 describe("the line of a model", () => {
