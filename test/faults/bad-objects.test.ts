@@ -111,7 +111,7 @@ describe("an object that cannot be served", function () {
   async function withoutRules(): Promise<AsyncDisposable> {
     const { client } = cluster.cluster;
     const crd = parse(
-      await readFile("customResourceDefinitions/modeldeployments.serving.slipway.dev.yaml", "utf8"),
+      await readFile("crds/modeldeployments.serving.slipway.dev.yaml", "utf8"),
     ) as KubeObject & {
       spec: {
         versions: { schema: { openAPIV3Schema: Record<string, unknown> & { properties: Record<string, object> } } }[];
