@@ -7,6 +7,7 @@ export interface Request {
   readonly type?: string;
   readonly accept?: string;
   readonly agent?: string;
+  readonly ifNoneMatch?: string;
   /** The part of the answer that is compared, where the whole holds what only one of the servers has. */
   readonly part?: (body: unknown) => unknown;
   readonly watch?: Watch;
@@ -24,6 +25,9 @@ export interface Answer {
   readonly code: number;
   readonly headers: { readonly contentType: string; readonly warnings: string };
   readonly body: unknown;
+  /** Not compared: each server counts its own. */
+  readonly etag?: string;
+  readonly location?: string;
 }
 
 /** A request, or how to make one from the answers that the same server gave before. */

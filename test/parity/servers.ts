@@ -50,6 +50,7 @@ export class Server {
   private async sendOne(made: Request, namespace: string, earlier: readonly Answer[]): Promise<Answer> {
     const stopping = new AbortController();
     const { method, body, type = "application/json", accept = "application/json", agent = "parity/1" } = made;
+    const { ifNoneMatch } = made;
     const answer = await request(this.url + made.path, {
       method: method as "GET",
       dispatcher: this.connections,
@@ -58,6 +59,7 @@ export class Server {
         accept,
         "user-agent": agent,
         ...this.headers,
+        ...(ifNoneMatch !== undefined && { "if-none-match": ifNoneMatch }),
         ...(body !== undefined && { "content-type": type }),
       },
       ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
@@ -75,7 +77,14 @@ export class Server {
     }
     const text = await answer.body.text();
     const whole: unknown = headers.contentType.includes("json") && text !== "" ? JSON.parse(text) : text;
-    return { code: answer.statusCode, headers, body: made.part ? made.part(whole) : whole };
+    const { etag, location } = answer.headers;
+    return {
+      code: answer.statusCode,
+      headers,
+      body: made.part ? made.part(whole) : whole,
+      ...(etag !== undefined && { etag: String(etag) }),
+      ...(location !== undefined && { location: String(location) }),
+    };
   }
 }
 
