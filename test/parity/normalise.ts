@@ -51,7 +51,7 @@ export class Normaliser {
       .replace(/10\.96\.\d+\.\d+/g, "<cluster IP>")
       .replace(/127\.0\.0\.1:\d+/g, "<server>")
       .replace(/((?:resource ?version|ResourceVersion in (?:precondition|record))[:"]*:? \(?"?)\d+/gi, "$1<n>")
-      .replace(/(too old resource version: <n> \()\d+/g, "$1<n>");
+      .replace(/(resource version: <n>(?: \(|, current: ))\d+/g, "$1<n>");
   }
 }
 
