@@ -11,6 +11,8 @@ export interface Request {
   /** The part of the answer that is compared, where the whole holds what only one of the servers has. */
   readonly part?: (body: unknown) => unknown;
   readonly watch?: Watch;
+  /** Controllers take their time: the request is sent again until its answer is so. */
+  readonly until?: (answer: Answer) => boolean;
 }
 
 interface Watch {
@@ -80,6 +82,11 @@ export function watch(
   more: Partial<Request> = {},
 ): Request {
   return { method: "GET", path, watch: { events, during }, ...more };
+}
+
+/** Asks for an object until it is gone. */
+export function gone(path: string): Request {
+  return get(path, { until: ({ code }) => code === 404 });
 }
 
 /** The path of a namespaced object, or of its collection without a name. */

@@ -7,11 +7,15 @@ import { startApiServer } from "../../local/api-server/server.ts";
 import { systemClock } from "../../operator/kube/clock.ts";
 import { CredentialSource } from "../../operator/kube/credentials.ts";
 import type { Credentials } from "../../operator/kube/credentials.ts";
+import { eventually } from "../support/eventually.ts";
 import { startControlPlane } from "../support/real-control-plane.ts";
 import type { Answer, Request, Step } from "./request.ts";
 
 /** How long a watch may stay silent before it counts as having sent all that it will. */
 const watchPatienceMs = 20_000;
+
+/** How long controllers may take for what a case waits for. */
+const controllerPatienceMs = 30_000;
 
 /** One of the two API servers. */
 export class Server {
@@ -38,13 +42,23 @@ export class Server {
     const answers = [...earlier];
     for (const step of steps) {
       const made = typeof step === "function" ? step(answers) : step;
-      answers.push(await this.sendOne(inNamespace(made, namespace), namespace, answers));
+      answers.push(await this.sendUntil(inNamespace(made, namespace), namespace, answers));
     }
     return answers.slice(earlier.length);
   }
 
   close(): Promise<void> {
     return this.connections.destroy();
+  }
+
+  private sendUntil(made: Request, namespace: string, earlier: readonly Answer[]): Promise<Answer> {
+    const { until } = made;
+    if (until === undefined) return this.sendOne(made, namespace, earlier);
+    return eventually(async () => {
+      const answer = await this.sendOne(made, namespace, earlier);
+      if (until(answer)) return answer;
+      throw new Error(`${made.method} ${made.path} was awaited in vain: ${JSON.stringify(answer.body)}`);
+    }, controllerPatienceMs);
   }
 
   private async sendOne(made: Request, namespace: string, earlier: readonly Answer[]): Promise<Answer> {
