@@ -30,19 +30,21 @@ export class ApiError extends Error {
   readonly code: number;
   readonly reason: string;
   readonly details: JsonObject | undefined;
+  readonly metadata: JsonObject;
 
-  constructor(code: number, reason: string, message: string, details?: JsonObject) {
+  constructor(code: number, reason: string, message: string, details?: JsonObject, metadata: JsonObject = {}) {
     super(message);
     this.code = code;
     this.reason = reason;
     this.details = details;
+    this.metadata = metadata;
   }
 
   toStatus(): JsonObject {
     return {
       kind: "Status",
       apiVersion: "v1",
-      metadata: {},
+      metadata: this.metadata,
       status: "Failure",
       message: this.message,
       ...(this.reason && { reason: this.reason }),
@@ -117,8 +119,19 @@ export function tooLarge(limit: number): ApiError {
   return new ApiError(413, "RequestEntityTooLarge", `Request entity too large: limit is ${limit}`);
 }
 
-export function expired(message: string): ApiError {
-  return new ApiError(410, "Expired", message);
+/** `continueToken` leads on through a list whose version is no longer known. */
+export function expired(message: string, continueToken?: string): ApiError {
+  return new ApiError(410, "Expired", message, undefined, continueToken ? { continue: continueToken } : {});
+}
+
+/** Seconds after which a client asks again for a version that this server has not reached. */
+const retryAfterSeconds = 1;
+
+/** `resourceVersion` is not there yet, or was of another cluster: clients list again without one. */
+export function versionTooLarge(resourceVersion: number, current: number): ApiError {
+  const message = `Timeout: Too large resource version: ${resourceVersion}, current: ${current}`;
+  const causes = [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }];
+  return new ApiError(504, "Timeout", message, { causes, retryAfterSeconds });
 }
 
 /** A 422 that lists every problem. */

@@ -10,7 +10,7 @@ import { groupVersion, type Resource } from "./resources/resource.ts";
 import { answerReview } from "./requests/access-review.ts";
 import { decodeObject } from "./requests/decode.ts";
 import { deletedStatus, deleteObject, deleteOptions } from "./requests/delete.ts";
-import { checkListOptions } from "./requests/list-options.ts";
+import { checkListOptions, checkVersion } from "./requests/list-options.ts";
 import { listObject, listPage } from "./requests/list.ts";
 import { patchObject } from "./requests/patch.ts";
 import { streamPodLogs } from "./requests/pod-logs.ts";
@@ -104,6 +104,7 @@ async function serveObject(call: Call, target: WriteTarget): Promise<void> {
   switch (request.method ?? "GET") {
     case "GET":
     case "HEAD":
+      checkVersion(query, cluster.storage.resourceVersion);
       return answerObject(call, resource, 200, existing(cluster, target), undefined);
     case "PUT": {
       const options = optionsOf(call);

@@ -10,7 +10,7 @@ import type { Cluster, PodLogs } from "./cluster.ts";
 import { followCustomResourceDefinitions } from "./custom-resource-watch.ts";
 import { expireEvents } from "./event-expiry.ts";
 import { aggregatedDiscovery, discover } from "./discovery/discovery.ts";
-import { openApiDocument, openApiIndex } from "./discovery/openapi.ts";
+import { serveOpenApi } from "./requests/openapi.ts";
 import { sendError, sendJson, sendText } from "./http/responses.ts";
 import { parseRequest } from "./requests/request-info.ts";
 import { Registry } from "./resources/registry.ts";
@@ -98,11 +98,8 @@ async function serve(cluster: Cluster, request: IncomingMessage, response: Serve
 
 function serveOther(cluster: Cluster, path: string, request: IncomingMessage, response: ServerResponse): void {
   if (/^\/(healthz|readyz|livez)(\/ping)?$/.test(path)) return sendText(response, 200, "ok");
-  if (path === "/openapi/v3") return sendJson(response, 200, openApiIndex(cluster.registry));
-  if (path.startsWith("/openapi/v3/")) {
-    const document = openApiDocument(cluster.registry, path.slice("/openapi/v3/".length));
-    if (document) return sendJson(response, 200, document);
-  }
+  if (path === "/openapi/v3" || path.startsWith("/openapi/v3/"))
+    return serveOpenApi(cluster.registry, path.slice("/openapi/v3/".length), request, response);
   if ((path === "/api" || path === "/apis") && wantsAggregatedDiscovery(request.headers.accept)) {
     response.setHeader("content-type", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
     return sendJson(response, 200, aggregatedDiscovery(cluster.registry, path));

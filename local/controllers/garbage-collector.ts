@@ -69,15 +69,36 @@ class GarbageCollector {
       if (metadata.finalizers?.includes(foreground)) return this.deleteDependents(entry);
       return;
     }
-    const owners = metadata.ownerReferences ?? [];
-    if (owners.length === 0) return;
-    const living = await Promise.all(owners.map((owner) => this.exists(owner, metadata.namespace)));
-    if (!living.some(Boolean)) await this.delete(entry, "Background");
+    await this.collectOwned(entry);
+  }
+
+  /** Deletes what has no owner any more; an owner that is gone, or only waits for its dependents, is no reason to stay. */
+  private async collectOwned(entry: Entry): Promise<void> {
+    const { uid, namespace, finalizers = [], ownerReferences = [] } = entry.object.metadata;
+    if (ownerReferences.length === 0) return;
+    const states = await Promise.all(ownerReferences.map((owner) => this.ownerState(owner, namespace)));
+    const kept = ownerReferences.filter((_, index) => states[index] === "stays");
+    if (kept.length === ownerReferences.length) return;
+    if (kept.length > 0) return this.setOwners(entry, kept);
+    const dependents = this.dependentsOf(uid);
+    if (states.includes("waits") && dependents.length > 0) {
+      // In a circle of owners somebody has to stop waiting.
+      if (dependents.some(({ object }) => isWaiting(object))) await this.unblockOwners(entry);
+      return this.delete(entry, "Foreground");
+    }
+    const policies = { [orphan]: "Orphan", [foreground]: "Foreground" } as const;
+    const own = [orphan, foreground].find((name) => finalizers.includes(name));
+    await this.delete(entry, own === undefined ? "Background" : policies[own as keyof typeof policies]);
   }
 
   /** The local copy may be behind, so an owner is gone only when the server says so. */
-  private async exists(owner: OwnerReference, namespace: string | undefined): Promise<boolean> {
-    if (this.entries.has(owner.uid)) return true;
+  private async ownerState(
+    owner: OwnerReference,
+    namespace: string | undefined,
+  ): Promise<"stays" | "waits" | "is gone"> {
+    const known = this.entries.get(owner.uid)?.object;
+    if (known && (known.metadata.namespace === undefined || known.metadata.namespace === namespace))
+      return isWaiting(known) ? "waits" : "stays";
     const resource = this.all.find(owner.apiVersion, owner.kind);
     if (resource === undefined) {
       // Discovery may be behind: nothing is deleted on a guess, and the loop tries again.
@@ -85,12 +106,14 @@ class GarbageCollector {
         `looking for the owner ${owner.kind} ${owner.name}: the server does not serve ${owner.apiVersion}`,
       );
     }
+    if (resource.namespaced && namespace === undefined) return "stays"; // in which namespace, nobody can tell
     try {
       const path = pathOf(resource, resource.namespaced ? namespace : undefined, owner.name);
       const found = await this.context.client.request<KubeObject>("GET", path);
-      return found.metadata.uid === owner.uid;
+      if (found.metadata.uid !== owner.uid) return "is gone";
+      return isWaiting(found) ? "waits" : "stays";
     } catch (error) {
-      if (hasStatus(error, 404)) return false;
+      if (hasStatus(error, 404)) return "is gone";
       throw error;
     }
   }
@@ -101,23 +124,37 @@ class GarbageCollector {
 
   private async deleteDependents(owner: Entry): Promise<void> {
     const { uid } = owner.object.metadata;
-    const blocking = this.dependentsOf(uid).filter(({ object }) =>
+    const dependents = this.dependentsOf(uid);
+    const blocking = dependents.filter(({ object }) =>
       object.metadata.ownerReferences?.some((reference) => reference.uid === uid && reference.blockOwnerDeletion),
     );
-    if (blocking.length === 0) return this.removeFinalizer(owner, foreground);
-    for (const dependent of blocking) {
-      if (dependent.object.metadata.deletionTimestamp === undefined) await this.delete(dependent, "Foreground");
-    }
+    if (blocking.length === 0) await this.removeFinalizer(owner, foreground);
+    for (const { object } of dependents) this.loop.add(object.metadata.uid);
   }
 
   private async orphanDependents(owner: Entry): Promise<void> {
     const { uid } = owner.object.metadata;
     for (const dependent of this.dependentsOf(uid)) {
-      const { metadata } = dependent.object;
-      const ownerReferences = (metadata.ownerReferences ?? []).filter((reference) => reference.uid !== uid);
-      await this.patch(dependent, { metadata: { ownerReferences, resourceVersion: metadata.resourceVersion } });
+      const { ownerReferences = [] } = dependent.object.metadata;
+      await this.setOwners(
+        dependent,
+        ownerReferences.filter((reference) => reference.uid !== uid),
+      );
     }
     await this.removeFinalizer(owner, orphan);
+  }
+
+  private async unblockOwners(entry: Entry): Promise<void> {
+    const { ownerReferences = [] } = entry.object.metadata;
+    await this.setOwners(
+      entry,
+      ownerReferences.map((reference) => ({ ...reference, blockOwnerDeletion: false })),
+    );
+  }
+
+  private async setOwners(entry: Entry, ownerReferences: readonly OwnerReference[]): Promise<void> {
+    const { resourceVersion } = entry.object.metadata;
+    await this.patch(entry, { metadata: { ownerReferences, resourceVersion } });
   }
 
   private async removeFinalizer(entry: Entry, finalizer: string): Promise<void> {
@@ -140,7 +177,7 @@ class GarbageCollector {
 
   private async delete(
     { resource, object: { metadata } }: Entry,
-    propagationPolicy: "Background" | "Foreground",
+    propagationPolicy: "Background" | "Foreground" | "Orphan",
   ): Promise<void> {
     const { uid, namespace, name } = metadata;
     try {
@@ -151,4 +188,9 @@ class GarbageCollector {
       if (!hasStatus(error, 404, 409)) throw error; // gone, or another object by now
     }
   }
+}
+
+/** Whether an object is deleted as soon as its dependents are. */
+function isWaiting({ metadata }: KubeObject): boolean {
+  return metadata.deletionTimestamp !== undefined && metadata.finalizers?.includes(foreground) === true;
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,8 @@ import { startApiServer } from "../../local/api-server/server.ts";
 import { ClusterClient } from "../../local/cluster/client.ts";
 import { startControllers } from "../../local/controllers/controllers.ts";
 import { startInstantKubelet } from "../support/instant-kubelet.ts";
+import { Server } from "./servers.ts";
+import type { Servers } from "./servers.ts";
 
 /** Two clusters whose Deployments make pods that run at once, by the paths of their kubeconfigs. */
 export interface Clusters {
@@ -43,6 +46,21 @@ export async function startClusters(namespace: string): Promise<Clusters> {
       });
     }
     return { embedded, real, namespace, close: () => stack.disposeAsync() };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+/** The API servers of two clusters with controllers. */
+export async function startServersWithControllers(): Promise<Servers> {
+  const stack = new AsyncDisposableStack();
+  try {
+    const clusters = await startClusters(`parity-${randomBytes(3).toString("hex")}`);
+    stack.defer(() => clusters.close());
+    const [embedded, real] = [await Server.connect(clusters.embedded), await Server.connect(clusters.real)];
+    for (const server of [embedded, real]) stack.defer(() => server.close());
+    return { embedded, real, close: () => stack.disposeAsync() };
   } catch (error) {
     await stack.disposeAsync();
     throw error;

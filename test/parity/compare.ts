@@ -21,12 +21,14 @@ interface KnownDifference {
 /**
  * Makes a test of each case: the same requests to both servers, in a namespace of the case's own, must get the same answers.
  * `prepare` is sent before, until its last request finds what all cases build on, such as a CRD that is served.
+ * `start` makes the servers: without controllers, unless it says otherwise.
  */
 export function compareServers(
   subject: string,
   cases: readonly Case[],
   known: readonly KnownDifference[] = [],
   prepare: readonly Step[] = [],
+  start: () => Promise<Servers> = startServers,
 ): void {
   describe(`the embedded API server as the real one: ${subject}`, () => {
     const run = randomBytes(3).toString("hex");
@@ -45,7 +47,7 @@ export function compareServers(
 
     before(async function () {
       this.timeout(120_000);
-      servers = await startServers();
+      servers = await start();
       for (const server of [servers.embedded, servers.real]) await prepared(server, prepare);
     });
     after(async () => {

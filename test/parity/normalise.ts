@@ -51,7 +51,7 @@ export class Normaliser {
       .replace(/10\.96\.\d+\.\d+/g, "<cluster IP>")
       .replace(/127\.0\.0\.1:\d+/g, "<server>")
       .replace(/((?:resource ?version|ResourceVersion in (?:precondition|record))[:"]*:? \(?"?)\d+/gi, "$1<n>")
-      .replace(/(too old resource version: <n> \()\d+/g, "$1<n>");
+      .replace(/(resource version: <n>(?: \(|, current: ))\d+/g, "$1<n>");
   }
 }
 
@@ -114,7 +114,7 @@ function isObject(value: unknown): value is Json {
 export function differences(embedded: unknown, real: unknown, path = ""): Difference[] {
   const [left, right] = [embedded, real].map((value) => isObject(value) && value["kind"]);
   // An object and an error have nothing in common.
-  if (left !== right && left && right) return [{ path, embedded, real }];
+  if (left !== right && typeof left === "string" && typeof right === "string") return [{ path, embedded, real }];
   if (isObject(embedded) && isObject(real)) {
     const fields = new Set([...Object.keys(embedded), ...Object.keys(real)]);
     return [...fields].flatMap((field) =>

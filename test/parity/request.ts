@@ -7,9 +7,12 @@ export interface Request {
   readonly type?: string;
   readonly accept?: string;
   readonly agent?: string;
+  readonly ifNoneMatch?: string;
   /** The part of the answer that is compared, where the whole holds what only one of the servers has. */
   readonly part?: (body: unknown) => unknown;
   readonly watch?: Watch;
+  /** Controllers take their time: the request is sent again until its answer is so. */
+  readonly until?: (answer: Answer) => boolean;
 }
 
 interface Watch {
@@ -24,6 +27,9 @@ export interface Answer {
   readonly code: number;
   readonly headers: { readonly contentType: string; readonly warnings: string };
   readonly body: unknown;
+  /** Not compared: each server counts its own. */
+  readonly etag?: string;
+  readonly location?: string;
 }
 
 /** A request, or how to make one from the answers that the same server gave before. */
@@ -76,6 +82,11 @@ export function watch(
   more: Partial<Request> = {},
 ): Request {
   return { method: "GET", path, watch: { events, during }, ...more };
+}
+
+/** Asks for an object until it is gone. */
+export function gone(path: string): Request {
+  return get(path, { until: ({ code }) => code === 404 });
 }
 
 /** The path of a namespaced object, or of its collection without a name. */

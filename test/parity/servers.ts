@@ -7,11 +7,15 @@ import { startApiServer } from "../../local/api-server/server.ts";
 import { systemClock } from "../../operator/kube/clock.ts";
 import { CredentialSource } from "../../operator/kube/credentials.ts";
 import type { Credentials } from "../../operator/kube/credentials.ts";
+import { eventually } from "../support/eventually.ts";
 import { startControlPlane } from "../support/real-control-plane.ts";
 import type { Answer, Request, Step } from "./request.ts";
 
 /** How long a watch may stay silent before it counts as having sent all that it will. */
 const watchPatienceMs = 20_000;
+
+/** How long controllers may take for what a case waits for. */
+const controllerPatienceMs = 30_000;
 
 /** One of the two API servers. */
 export class Server {
@@ -38,7 +42,7 @@ export class Server {
     const answers = [...earlier];
     for (const step of steps) {
       const made = typeof step === "function" ? step(answers) : step;
-      answers.push(await this.sendOne(inNamespace(made, namespace), namespace, answers));
+      answers.push(await this.sendUntil(inNamespace(made, namespace), namespace, answers));
     }
     return answers.slice(earlier.length);
   }
@@ -47,9 +51,20 @@ export class Server {
     return this.connections.destroy();
   }
 
+  private sendUntil(made: Request, namespace: string, earlier: readonly Answer[]): Promise<Answer> {
+    const { until } = made;
+    if (until === undefined) return this.sendOne(made, namespace, earlier);
+    return eventually(async () => {
+      const answer = await this.sendOne(made, namespace, earlier);
+      if (until(answer)) return answer;
+      throw new Error(`${made.method} ${made.path} was awaited in vain: ${JSON.stringify(answer.body)}`);
+    }, controllerPatienceMs);
+  }
+
   private async sendOne(made: Request, namespace: string, earlier: readonly Answer[]): Promise<Answer> {
     const stopping = new AbortController();
     const { method, body, type = "application/json", accept = "application/json", agent = "parity/1" } = made;
+    const { ifNoneMatch } = made;
     const answer = await request(this.url + made.path, {
       method: method as "GET",
       dispatcher: this.connections,
@@ -58,6 +73,7 @@ export class Server {
         accept,
         "user-agent": agent,
         ...this.headers,
+        ...(ifNoneMatch !== undefined && { "if-none-match": ifNoneMatch }),
         ...(body !== undefined && { "content-type": type }),
       },
       ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
@@ -75,7 +91,14 @@ export class Server {
     }
     const text = await answer.body.text();
     const whole: unknown = headers.contentType.includes("json") && text !== "" ? JSON.parse(text) : text;
-    return { code: answer.statusCode, headers, body: made.part ? made.part(whole) : whole };
+    const { etag, location } = answer.headers;
+    return {
+      code: answer.statusCode,
+      headers,
+      body: made.part ? made.part(whole) : whole,
+      ...(etag !== undefined && { etag: String(etag) }),
+      ...(location !== undefined && { location: String(location) }),
+    };
   }
 }
 

@@ -29,5 +29,7 @@ export function sendError(response: ServerResponse, error: unknown): void {
   const known =
     error instanceof ApiError ? error : new ApiError(500, "InternalError", `Internal error occurred: ${String(error)}`);
   if (known.code === 413) response.setHeader("connection", "close");
+  const retryAfter = known.details?.["retryAfterSeconds"];
+  if (typeof retryAfter === "number") response.setHeader("retry-after", retryAfter);
   sendJson(response, known.code, known.toStatus());
 }

@@ -1,17 +1,34 @@
-import { ApiError, badRequest, forbiddenField, invalid, unsupportedValue, type FieldError } from "../api-error.ts";
+import {
+  ApiError,
+  badRequest,
+  forbiddenField,
+  invalid,
+  unsupportedValue,
+  versionTooLarge,
+  type FieldError,
+} from "../api-error.ts";
 
 /** Refuses what a list or watch must not ask for, before anything is looked up. */
 export function checkListOptions(query: URLSearchParams, isWatch: boolean): void {
   for (const name of ["limit", "timeoutSeconds"]) requireInteger(query.get(name) ?? "");
   const errors = isWatch ? watchErrors(query) : listErrors(query);
   if (errors.length > 0) throw invalid({ group: "meta.k8s.io", kind: "ListOptions" }, errors);
-  const version = query.get("resourceVersion") ?? "";
-  if (!/^\d*$/.test(version)) {
-    const why = `strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`;
-    throw new ApiError(500, "", `resourceVersion: Invalid value: ${JSON.stringify(version)}: ${why}`);
-  }
+  const version = versionOf(query);
   if (!isWatch && query.get("continue") && version !== "" && version !== "0")
     throw badRequest("specifying resource version is not allowed when using continue");
+}
+
+/** Refuses a version that is none, and one that the server, which is at `current`, has not reached. */
+export function checkVersion(query: URLSearchParams, current: number): void {
+  const version = Number(versionOf(query));
+  if (version > current) throw versionTooLarge(version, current);
+}
+
+function versionOf(query: URLSearchParams): string {
+  const version = query.get("resourceVersion") ?? "";
+  if (/^\d*$/.test(version)) return version;
+  const why = `strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`;
+  throw new ApiError(500, "", `resourceVersion: Invalid value: ${JSON.stringify(version)}: ${why}`);
 }
 
 function requireInteger(text: string): void {
@@ -26,7 +43,7 @@ function listErrors(query: URLSearchParams): FieldError[] {
   const version = query.get("resourceVersion") ?? "";
   if (match !== "") {
     if (version === "") errors.push(forbiddenField(field, `${field} is forbidden unless resourceVersion is provided`));
-    if (query.get("continue")) errors.push(forbiddenField(field, `${field} is forbidden with continue`));
+    if (query.get("continue")) errors.push(forbiddenField(field, `${field} is forbidden when continue is provided`));
     if (match !== "Exact" && match !== "NotOlderThan")
       errors.push(unsupportedValue(field, match, ["Exact", "NotOlderThan", ""]));
     if (match === "Exact" && version === "0")

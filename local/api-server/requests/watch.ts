@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { ApiError } from "../api-error.ts";
 import type { Cluster } from "../cluster.ts";
 import type { JsonObject, KubeObject } from "../objects.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
@@ -12,6 +13,8 @@ const bookmarkEveryMs = 30_000;
 /** The longest watch when the client asks for none; the real server takes 30 to 60 minutes. */
 const defaultTimeoutSeconds = 30 * 60;
 
+const streamHeaders = { "content-type": "application/json", "cache-control": "no-cache, private" };
+
 interface WatchRequest {
   resource: Resource;
   namespace: string | undefined;
@@ -22,6 +25,18 @@ interface WatchRequest {
 
 /** Streams changes to `response` until the client, the timeout or `stop` ends it. */
 export function streamWatch(cluster: Cluster, request: WatchRequest, response: ServerResponse): { stop: () => void } {
+  try {
+    return stream(cluster, request, response);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 410) throw error;
+    // Clients expect in the stream, not as the answer's status, that a version is too old.
+    response.writeHead(200, streamHeaders);
+    response.end(`${JSON.stringify({ type: "ERROR", object: error.toStatus() })}\n`);
+    return { stop: () => undefined };
+  }
+}
+
+function stream(cluster: Cluster, request: WatchRequest, response: ServerResponse): { stop: () => void } {
   const { resource, namespace, query, represent } = request;
   const matches = inNamespace(namespace, selection(resource, query));
   const wantsBookmarks = query.get("allowWatchBookmarks") === "true";
@@ -61,7 +76,7 @@ export function streamWatch(cluster: Cluster, request: WatchRequest, response: S
     response.end();
   }
   response.on("close", stop);
-  response.writeHead(200, { "content-type": "application/json", "cache-control": "no-cache, private" });
+  response.writeHead(200, streamHeaders);
   response.flushHeaders();
   for (const object of initial) sendObject("ADDED", object);
   for (const event of missed) deliver(event);

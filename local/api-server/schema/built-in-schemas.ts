@@ -1,15 +1,21 @@
 import { readFileSync } from "node:fs";
 import type { Schema } from "./schema.ts";
 
-type Referring = Schema & { $ref?: string };
+/** A schema in whose parts, or in whose place, the name of another may stand. */
+export type Referring = Schema & { $ref?: string };
 
 /**
- * The schemas of the built-in kinds by their OpenAPI name (`io.k8s.api.apps.v1.Deployment`), references resolved.
- * The data is what a real API server of the named version publishes, without descriptions.
+ * The schemas of the built-in kinds by their OpenAPI name (`io.k8s.api.apps.v1.Deployment`), which is how they refer to
+ * each other. The data is what a real API server of the named version publishes, without descriptions.
  */
-export function builtInSchemas(): Map<string, Schema> {
+export function publishedDefinitions(): Record<string, Referring> {
   const data = readFileSync(new URL("./kubernetes.json", import.meta.url), "utf8");
-  const definitions = JSON.parse(data) as Record<string, Referring>;
+  return JSON.parse(data) as Record<string, Referring>;
+}
+
+/** The same, references resolved. */
+export function builtInSchemas(): Map<string, Schema> {
+  const definitions = publishedDefinitions();
   const resolve = (schema: Referring): Schema => {
     for (const [name, property] of Object.entries(schema.properties ?? {})) {
       (schema.properties ?? {})[name] = target(property);

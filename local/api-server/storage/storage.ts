@@ -84,6 +84,24 @@ export class Storage {
     return found;
   }
 
+  /** What `list` gave when the cluster was at `version`; undefined when the changes since then are no longer known. */
+  listAt(resource: string, namespace: string | undefined, version: number): KubeObject[] | undefined {
+    const collection = this.collection(resource);
+    if (version < this.oldestKnown(collection)) return undefined;
+    const objects = new Map(collection.objects);
+    for (const { object, previous } of collection.history
+      .filter((event) => event.resourceVersion > version)
+      .reverse()) {
+      const key = storageKey(object.metadata.namespace, object.metadata.name);
+      if (previous === undefined) objects.delete(key);
+      else objects.set(key, previous);
+    }
+    const found = [...objects].filter(
+      ([, { metadata }]) => namespace === undefined || metadata.namespace === namespace,
+    );
+    return found.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
+  }
+
   /** Stores a new object or a new state of one, and returns it with its resourceVersion. */
   put(resource: string, object: KubeObject): KubeObject {
     const collection = this.collection(resource);
@@ -121,7 +139,7 @@ export class Storage {
    */
   watch(resource: string, resourceVersion: number, listener: Listener): { missed: StorageEvent[]; stop: () => void } {
     const collection = this.collection(resource);
-    const oldest = Math.max(collection.forgotten, this.firstVersion);
+    const oldest = this.oldestKnown(collection);
     if (resourceVersion < oldest) throw expired(`too old resource version: ${resourceVersion} (${oldest})`);
     if (resourceVersion > this.version) {
       throw expired(
@@ -138,6 +156,10 @@ export class Storage {
   /** Nothing may be written any more. */
   close(): void {
     this.file?.close();
+  }
+
+  private oldestKnown({ forgotten }: Collection): number {
+    return Math.max(forgotten, this.firstVersion);
   }
 
   private versioned(object: KubeObject): KubeObject {

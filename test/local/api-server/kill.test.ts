@@ -116,7 +116,7 @@ describe("an API server with a state file", function () {
         Math.max(lastVersion, ...all.map((each) => each.known?.version ?? 0)),
       );
       const watch = await call(url, "GET", `/api/v1/configmaps?watch=true&resourceVersion=${lastVersion}`);
-      expect(watch.code).to.equal(410);
+      expect(watch.body).to.have.nested.property("object.code", 410);
     }
   });
 

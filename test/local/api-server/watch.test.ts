@@ -75,8 +75,7 @@ describe("a watch", () => {
     ).to.deep.equal([]);
   });
 
-  it("is refused as expired when its version is older than what is remembered, or of another run", async () => {
-    const from = await version();
+  const forgetThePast = async (): Promise<void> => {
     await create("busy");
     for (let change = 0; change < 1001; change++) {
       await call(server.url, "PATCH", `${configMaps}/busy`, {
@@ -84,9 +83,41 @@ describe("a watch", () => {
         type: mergePatch,
       });
     }
+  };
+
+  it("is refused as expired when its version is older than what is remembered, or of another run", async () => {
+    const from = await version();
+    await forgetThePast();
     for (const stale of [from, "1", String(Number(await version()) + 1000)]) {
       const { code, body } = await call(server.url, "GET", `${configMaps}?watch=true&resourceVersion=${stale}`);
-      expect({ code, reason: body["reason"] }).to.deep.equal({ code: 410, reason: "Expired" });
+      const { type, object } = body as { type: string; object: { code: number; reason: string } };
+      expect([code, type, object.code, object.reason]).to.deep.equal([200, "ERROR", 410, "Expired"]);
     }
+  });
+
+  it("a list whose version is forgotten is refused as expired, and its next pages with a token for what there is now", async () => {
+    for (const name of ["list-a", "list-b", "list-c"]) await create(name, { list: "yes" });
+    const pages = `${configMaps}?labelSelector=list&limit=1`;
+    const first = await call(server.url, "GET", pages);
+    const { continue: token, resourceVersion } = first.body["metadata"] as Record<string, string>;
+    await forgetThePast();
+
+    const next = await call(server.url, "GET", `${pages}&continue=${token}`);
+    expect([next.code, next.body["reason"]]).to.deep.equal([410, "Expired"]);
+    const { continue: anyway } = next.body["metadata"] as Record<string, string>;
+    await call(server.url, "DELETE", `${configMaps}/list-b`);
+    const rest = await call(server.url, "GET", `${pages}&continue=${anyway}`);
+    const items = rest.body["items"] as { metadata: { name: string } }[];
+    expect(items.map(({ metadata }) => metadata.name)).to.deep.equal(["list-c"]);
+
+    const exact = await call(
+      server.url,
+      "GET",
+      `${configMaps}?resourceVersion=${resourceVersion}&resourceVersionMatch=Exact`,
+    );
+    expect([exact.code, exact.body["message"]]).to.deep.equal([
+      410,
+      "The resourceVersion for the provided list is too old.",
+    ]);
   });
 });

@@ -16,6 +16,7 @@ import {
   watch,
 } from "../request.ts";
 import type { Answer, Request, Step } from "../request.ts";
+import { widgetDefinition } from "../widgets.ts";
 
 const labelled = (name: string, labels: object): Step => post(configMap(), configMapOf(name, {}, { labels }));
 const five: Step[] = ["a", "b", "c", "d", "e"].map((name, index) =>
@@ -31,6 +32,15 @@ const next =
 /** The answers of all steps so far, by the resourceVersion that the one at `index` had. */
 const since = (answers: readonly Answer[], index: number): string => metadataOf(answers, "resourceVersion", index);
 const change = (name: string, labels: object): Step => mergePatch(configMap(name), { metadata: { labels } });
+const future = 99_999_999_999_999;
+const token = (of: object): string => Buffer.from(JSON.stringify(of)).toString("base64url");
+const widget = (): string => "/apis/parity.slipway.dev/v1/namespaces/{ns}/widgets";
+const widgetOf = (name: string): object => ({
+  apiVersion: "parity.slipway.dev/v1",
+  kind: "Widget",
+  metadata: { name },
+  spec: { size: 1 },
+});
 const initial = "allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
 
 compareServers(
@@ -266,8 +276,92 @@ compareServers(
           apply(configMap("a"), "one", configMapOf("a", { k: String(answered(answers)["kind"]) })),
         ]),
     ],
+    [
+      "pages show the state of the first",
+      ...five,
+      get(`${configMap()}?limit=2`),
+      labelled("bb", {}),
+      change("d", { x: "1" }),
+      remove(configMap("e")),
+      (answers) => next(2)(answers.slice(0, 6)),
+      next(2),
+    ],
+    [
+      "a list of exactly a version shows its state",
+      ...five.slice(0, 3),
+      change("a", { x: "1" }),
+      remove(configMap("b")),
+      labelled("z", {}),
+      (answers) => get(`${configMap()}?resourceVersionMatch=Exact&resourceVersion=${since(answers, 2)}`),
+      (answers) => get(`${configMap()}?resourceVersionMatch=Exact&limit=2&resourceVersion=${since(answers, 3)}`),
+      next(2),
+      (answers) =>
+        get(`${configMap()}?resourceVersionMatch=Exact&labelSelector=n&resourceVersion=${since(answers, 3)}`),
+    ],
+    [
+      "a page of a list since a version is of exactly that version",
+      ...five.slice(0, 2),
+      labelled("z", {}),
+      (answers) => get(`${configMap()}?limit=5&resourceVersion=${since(answers, 1)}`),
+      (answers) => get(`${configMap()}?limit=5&resourceVersionMatch=NotOlderThan&resourceVersion=${since(answers, 1)}`),
+    ],
+    ["a list from version 0 has no pages", ...five, get(`${configMap()}?limit=2&resourceVersion=0`)],
+    [
+      "a list of a version that is not there yet",
+      get(`${configMap()}?resourceVersion=${future}`),
+      get(`${configMap()}?resourceVersion=${future}&resourceVersionMatch=NotOlderThan`),
+      get(`${configMap()}?resourceVersion=${future}&resourceVersionMatch=Exact`),
+      get(`${configMap()}?limit=1&continue=${token({ v: "meta.k8s.io/v1", rv: future, start: "a\0" })}`),
+    ],
+    [
+      "an object of a version that is not there yet",
+      ...five.slice(0, 1),
+      get(`${configMap("a")}?resourceVersion=${future}`),
+      (answers) => get(`${configMap("a")}?resourceVersion=${since(answers, 0)}`),
+      get(`${configMap("a")}?resourceVersion=0`),
+      get(`${configMap("a")}?resourceVersion=x`),
+    ],
+    [
+      "continue tokens that say too little",
+      ...[
+        { v: "v9", rv: 1, start: "a" },
+        { v: "meta.k8s.io/v1", rv: 0, start: "a" },
+        { v: "meta.k8s.io/v1", rv: 1 },
+        { v: "meta.k8s.io/v1", rv: 1, start: "../a" },
+      ].map((of) => get(`${configMap()}?limit=1&continue=${token(of)}`)),
+    ],
+    [
+      "a continue token that leads on through the present",
+      ...five,
+      get(`${configMap()}?continue=${token({ v: "meta.k8s.io/v1", rv: -1, start: "b\0" })}`),
+    ],
+    [
+      "a continue token together with a resourceVersionMatch",
+      get(`${configMap()}?limit=1&continue=abc&resourceVersionMatch=Exact&resourceVersion=1`),
+      get(`${configMap()}?limit=1&continue=abc&resourceVersionMatch=NotOlderThan`),
+    ],
+    ["exactly version 0", get(`${configMap()}?resourceVersionMatch=Exact&resourceVersion=0`)],
+    [
+      "a watch since a version before the kind is told that it is too old",
+      watch(`${widget()}?watch=true&resourceVersion=1`, 1),
+      watch(`${widget()}?watch=true&resourceVersion=1`, 1, [], { accept: asTable }),
+      watch(`${widget()}?watch=true&resourceVersion=1&allowWatchBookmarks=true&timeoutSeconds=1`, 9),
+    ],
+    [
+      "initial events come also since a version that is too old",
+      post(widget(), widgetOf("a")),
+      watch(`${widget()}?watch=true&resourceVersion=1&${initial}`, 2),
+    ],
   ],
   [
+    {
+      because: "a version of the future is of another run of the embedded server",
+      at: ["step 1.body.events"],
+      of: [
+        "a watch since a version that is not there yet",
+        watch(`${configMap()}?watch=true&timeoutSeconds=1&resourceVersion=${future}`, 1),
+      ],
+    },
     {
       because: "Go's JSON parser has words of its own",
       at: ["step 1.body.message"],
@@ -282,4 +376,5 @@ compareServers(
       ],
     },
   ],
+  [post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", widgetDefinition), get(widget())],
 );
