@@ -110,9 +110,7 @@ describe("an object that cannot be served", function () {
   /** The CRD without a rule on spec, as if objects had been stored before the rules were made; as it was at the end. */
   async function withoutRules(): Promise<AsyncDisposable> {
     const { client } = cluster.cluster;
-    const crd = parse(
-      await readFile("crds/modeldeployments.serving.slipway.dev.yaml", "utf8"),
-    ) as KubeObject & {
+    const crd = parse(await readFile("crds/modeldeployments.serving.slipway.dev.yaml", "utf8")) as KubeObject & {
       spec: {
         versions: { schema: { openAPIV3Schema: Record<string, unknown> & { properties: Record<string, object> } } }[];
       };
