@@ -9,6 +9,7 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 const PATCH_TYPES = {
+  json: "application/json-patch+json",
   merge: "application/merge-patch+json",
   strategic: "application/strategic-merge-patch+json",
   apply: "application/apply-patch+yaml",

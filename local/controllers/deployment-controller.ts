@@ -13,6 +13,7 @@ import {
 } from "./objects.ts";
 import { podTemplateHash, templateHashLabel, withHash, withoutHash } from "./pod-template-hash.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
+import { replaceStatus } from "./replace-status.ts";
 
 const component = "deployment-controller";
 const revisionAnnotation = "deployment.kubernetes.io/revision";
@@ -255,12 +256,9 @@ class DeploymentController {
     );
     if (checkAfterMs !== undefined) this.loop.addAfter(keyOf(deployment), checkAfterMs);
     if (sameJson(status, deployment.status)) return;
-    const { namespace, name } = deployment.metadata;
-    const path = `/apis/apps/v1/namespaces/${namespace}/deployments/${name}/status`;
-    const live = { ...deployment, metadata: { ...deployment.metadata, resourceVersion: undefined } };
-    await this.context.client.request("PUT", path, {
-      body: { ...live, apiVersion: "apps/v1", kind: "Deployment", status },
-    });
+    const { namespace, name, uid } = deployment.metadata;
+    const path = `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`;
+    await replaceStatus(this.context.client, path, uid, status);
   }
 
   private event(deployment: Deployment, message: string): void {

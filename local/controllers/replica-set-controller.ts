@@ -14,6 +14,7 @@ import {
   type ReplicaSetStatus,
 } from "./objects.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
+import { replaceStatus } from "./replace-status.ts";
 
 const component = "replicaset-controller";
 const unseenPatienceMs = 30_000;
@@ -126,7 +127,7 @@ class ReplicaSetController {
   }
 
   private async writeStatus(replicaSet: ReplicaSet, owned: readonly Pod[], failure: string | undefined): Promise<void> {
-    const { namespace, name, generation } = replicaSet.metadata;
+    const { namespace, name, uid, generation } = replicaSet.metadata;
     const now = this.context.now();
     const active = owned.filter(isActive);
     const waits = active.map((pod) => availableIn(pod, replicaSet.spec.minReadySeconds ?? 0, now));
@@ -147,10 +148,8 @@ class ReplicaSetController {
       ...this.failureCondition(replicaSet, failure, now),
     };
     if (sameJson(status, replicaSet.status)) return;
-    const live = { ...replicaSet, metadata: { ...replicaSet.metadata, resourceVersion: undefined } };
-    await this.context.client.request("PUT", `/apis/apps/v1/namespaces/${namespace}/replicasets/${name}/status`, {
-      body: { ...live, apiVersion: "apps/v1", kind: "ReplicaSet", status },
-    });
+    const path = `/apis/apps/v1/namespaces/${namespace}/replicasets/${name}`;
+    await replaceStatus(this.context.client, path, uid, status);
   }
 
   private failureCondition(

@@ -203,6 +203,18 @@ describe("the control plane's controllers", () => {
     expect(left?.metadata.ownerReferences ?? []).to.deep.equal([]);
   });
 
+  it("leave orphans that were made just before, too", async () => {
+    for (const name of Array.from({ length: 10 }, (_, index) => `young-${index}`)) {
+      await post(`${apps}/deployments`, deployment(name));
+      const owned = async (): Promise<KubeObject[]> =>
+        (await list(`${apps}/replicasets`)).filter(({ metadata }) => metadata.name.startsWith(`${name}-`));
+      while ((await owned()).length === 0);
+      await remove(`${apps}/deployments/${name}`, { propagationPolicy: "Orphan" });
+      await eventually(() => gone(`${apps}/deployments/${name}`));
+      expect((await owned()).map(({ metadata }) => metadata.ownerReferences ?? [])).to.deep.equal([[]]);
+    }
+  });
+
   it("delete what custom resources owned, but only once no owner is left", async () => {
     const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
     await post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
