@@ -27,19 +27,16 @@ export class Normaliser {
   }
 
   private object(value: Json): Json {
+    const own = withoutCollectionVersion(value);
     const masked: Json = {};
-    for (const [name, field] of Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      masked[name] = this.value(field, name, value);
-    if (value["kind"] === "Status") return invalidInOrder(masked);
-    const isList = Array.isArray(value["items"]) || Array.isArray(value["rows"]);
-    // Other clients move the version of a whole list on.
-    if (isList && isObject(masked["metadata"]) && masked["metadata"]["resourceVersion"])
-      masked["metadata"]["resourceVersion"] = "<list version>";
-    return masked;
+    for (const [name, field] of Object.entries(own).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      masked[name] = this.value(field, name, own);
+    return value["kind"] === "Status" ? invalidInOrder(masked) : masked;
   }
 
   private text(text: string, key: string, parent: Json): string {
-    if (key === "resourceVersion") return text === "" || text === "0" ? text : named(this.versions, text, "version");
+    if (key === "resourceVersion")
+      return ["", "0", collectionVersion].includes(text) ? text : named(this.versions, text, "version");
     if (key === "continue") return text === "" ? text : "<token>";
     const { generateName } = parent;
     if (key === "name" && typeof generateName === "string" && generateName !== "")
@@ -56,6 +53,21 @@ export class Normaliser {
 }
 
 type Json = Record<string, unknown>;
+
+const collectionVersion = "<collection's version>";
+
+/** Other clients move the version of a collection on, so that it must not count among those of the case's own objects. */
+function withoutCollectionVersion(value: Json): Json {
+  if (Array.isArray(value["items"]) || Array.isArray(value["rows"])) return withCollectionVersion(value);
+  if (value["type"] !== "BOOKMARK" || !isObject(value["object"])) return value;
+  return { ...value, object: withCollectionVersion(value["object"]) };
+}
+
+function withCollectionVersion(value: Json): Json {
+  const { metadata } = value;
+  if (!isObject(metadata) || !metadata["resourceVersion"]) return value;
+  return { ...value, metadata: { ...metadata, resourceVersion: collectionVersion } };
+}
 
 const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const times = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
