@@ -20,7 +20,9 @@ import type { Target } from "./requests/request-info.ts";
 import { readScale, writeScale } from "./requests/scale.ts";
 import { streamWatch } from "./requests/watch.ts";
 import { writeOptions } from "./requests/write-options.ts";
-import { createObject, requireResourceVersion, subjectOf, updateObject, type WriteTarget } from "./requests/write.ts";
+import { createObject } from "./requests/create.ts";
+import { requireResourceVersion, updateObject } from "./requests/update.ts";
+import { subjectOf, type WriteTarget } from "./requests/write-target.ts";
 import { reviewGroup } from "./discovery/discovery.ts";
 
 /** One request for a resource, with what its handlers need. */

@@ -1,5 +1,5 @@
 import type { Cluster, WriteOptions } from "./cluster.ts";
-import { createObject } from "./requests/write.ts";
+import { createObject } from "./requests/create.ts";
 
 const namespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
 

@@ -14,7 +14,7 @@ import {
 import type { Resource } from "../resources/resource.ts";
 import { isFinished } from "./finalization.ts";
 import { dryRunErrors } from "./write-options.ts";
-import { subjectOf } from "./write.ts";
+import { subjectOf } from "./write-target.ts";
 
 /** What a client asks of a deletion, from the body (DeleteOptions) or the query. */
 export interface DeleteOptions {

@@ -17,8 +17,11 @@ import { applyJsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMergePatch } from "../patch/strategic-merge-patch.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
+import { createObject } from "./create.ts";
 import { decodePatched } from "./decode.ts";
-import { createObject, ignoredFields, managerOf, subjectOf, updateObject, type WriteTarget } from "./write.ts";
+import { updateObject } from "./update.ts";
+import { ignoredFields, managerOf } from "./write-managers.ts";
+import { kindSubject, subjectOf, type WriteTarget } from "./write-target.ts";
 
 const jsonPatchType = "application/json-patch+json";
 const mergePatchType = "application/merge-patch+json";
@@ -56,8 +59,7 @@ export function patchObject(
 function requireSameUid({ resource, name }: WriteTarget, patched: JsonObject, live: KubeObject): void {
   const uid = objectAt(patched, "metadata")["uid"];
   if (uid === undefined || uid === live.metadata.uid) return;
-  const subject = { group: resource.group, kind: resource.kind, name };
-  throw invalid(subject, [invalidField("metadata.uid", uid, "field is immutable")]);
+  throw invalid(kindSubject(resource, name), [invalidField("metadata.uid", uid, "field is immutable")]);
 }
 
 /** The function from an object to its patched form that `patchType` and `body` mean. */

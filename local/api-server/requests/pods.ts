@@ -11,7 +11,8 @@ import {
   type KubeObject,
 } from "../objects.ts";
 import { deleteObject, type DeleteOptions } from "./delete.ts";
-import { subjectOf, updateObject, type WriteTarget } from "./write.ts";
+import { updateObject } from "./update.ts";
+import { subjectOf, type WriteTarget } from "./write-target.ts";
 
 /** Assigns a pod to a node, as the scheduler does, and marks it scheduled. */
 export function bindPod(cluster: Cluster, target: WriteTarget, node: string, options: WriteOptions): void {

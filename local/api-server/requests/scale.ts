@@ -14,7 +14,8 @@ import {
 import type { ScalePaths } from "../resources/resource.ts";
 import { readJsonPath } from "../tables/json-path.ts";
 import { patcher } from "./patch.ts";
-import { subjectOf, updateObject, type WriteTarget } from "./write.ts";
+import { updateObject } from "./update.ts";
+import { subjectOf, type WriteTarget } from "./write-target.ts";
 
 /** An object seen as its autoscaling/v1 Scale. */
 export function readScale(cluster: Cluster, { resource, namespace, name }: WriteTarget, paths: ScalePaths): JsonObject {
