@@ -26,7 +26,14 @@ import { kindSubject, subjectOf, type WriteTarget } from "./write-target.ts";
 const jsonPatchType = "application/json-patch+json";
 const mergePatchType = "application/merge-patch+json";
 const strategicMergePatchType = "application/strategic-merge-patch+json";
-const applyPatchType = "application/apply-patch+yaml";
+export const applyPatchType = "application/apply-patch+yaml";
+
+export const patchTypes: ReadonlySet<string> = new Set([
+  jsonPatchType,
+  mergePatchType,
+  strategicMergePatchType,
+  applyPatchType,
+]);
 
 interface Written {
   object: KubeObject;
