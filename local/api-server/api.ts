@@ -17,6 +17,7 @@ import { patchObject } from "./requests/patch.ts";
 import { streamPodLogs } from "./requests/pod-logs.ts";
 import { refusePodStream } from "./requests/pod-streams.ts";
 import { bindPod, evictPod } from "./requests/pods.ts";
+import { flagOf } from "./requests/query.ts";
 import { readScale, writeScale } from "./requests/scale.ts";
 import { requireResourceVersion, updateObject } from "./requests/update.ts";
 import { streamWatch } from "./requests/watch.ts";
@@ -56,7 +57,7 @@ async function serveCollection(call: Call, resource: Resource): Promise<void> {
   switch (request.method ?? "GET") {
     case "GET":
     case "HEAD": {
-      const isWatch = query.get("watch") === "true" || query.get("watch") === "1";
+      const isWatch = flagOf(query, "watch");
       checkListOptions(query, isWatch);
       if (isWatch) return watch(call, resource);
       const page = listPage(cluster, resource, namespace, query);

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { stringify } from "yaml";
-import { noSuchResource } from "./api-error.ts";
+import { ApiError, noSuchResource } from "./api-error.ts";
 import { serveResource } from "./api.ts";
 import { behaviours } from "./behaviours/behaviours.ts";
 import { createInitialObjects } from "./bootstrap.ts";
@@ -88,18 +88,26 @@ function openStorage(firstVersion: number, path: string | undefined): Storage {
 async function serve(cluster: Cluster, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
     const info = parseRequest(request.url ?? "/");
-    if (info.type === "other") return serveOther(cluster, info.path, request, response);
-    await serveResource({ cluster, target: info.target, query: info.query, request, response });
+    if (info === undefined) return sendText(response, 400, "400 Bad Request");
+    const { query } = info;
+    if (info.type === "other") return serveOther(cluster, info.path, query, request, response);
+    await serveResource({ cluster, target: info.target, query, request, response });
   } catch (error) {
     sendError(response, error);
-    if (!(error instanceof Error) || error.name !== "ApiError") throw error;
+    if (!(error instanceof ApiError)) throw error;
   }
 }
 
-function serveOther(cluster: Cluster, path: string, request: IncomingMessage, response: ServerResponse): void {
+function serveOther(
+  cluster: Cluster,
+  path: string,
+  query: URLSearchParams,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   if (/^\/(healthz|readyz|livez)(\/ping)?$/.test(path)) return sendText(response, 200, "ok");
   if (path === "/openapi/v3" || path.startsWith("/openapi/v3/"))
-    return serveOpenApi(cluster.registry, path.slice("/openapi/v3/".length), request, response);
+    return serveOpenApi(cluster.registry, path.slice("/openapi/v3/".length), query, request, response);
   if ((path === "/api" || path === "/apis") && wantsAggregatedDiscovery(request.headers.accept)) {
     response.setHeader("content-type", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
     return sendJson(response, 200, aggregatedDiscovery(cluster.registry, path));

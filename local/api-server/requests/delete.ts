@@ -13,6 +13,7 @@ import {
 } from "../objects.ts";
 import type { Resource } from "../resources/resource.ts";
 import { isFinished } from "./finalization.ts";
+import { flagOf, integerOf } from "./query.ts";
 import { dryRunErrors } from "./write-options.ts";
 import { subjectOf } from "./write-target.ts";
 
@@ -32,8 +33,7 @@ const propagations = ["Foreground", "Background", "Orphan"] as const;
 export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOptions {
   const options = isObject(body) ? body : {};
   const preconditions = objectAt(options, "preconditions");
-  const queryGrace = query.get("gracePeriodSeconds");
-  const orphan = options["orphanDependents"] === true || query.get("orphanDependents") === "true";
+  const orphan = options["orphanDependents"] === true || flagOf(query, "orphanDependents");
   const given = stringAt(options, "propagationPolicy") ?? query.get("propagationPolicy") ?? undefined;
   const propagation = propagations.find((policy) => policy === given);
   const stages = [...listAt(options, "dryRun"), ...query.getAll("dryRun")];
@@ -46,8 +46,7 @@ export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOpti
     errors.push(unsupportedValue("propagationPolicy", given, [...propagations, "nil"]));
   if (errors.length > 0) throw invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, errors);
   return {
-    gracePeriodSeconds:
-      numberAt(options, "gracePeriodSeconds") ?? (queryGrace === null ? undefined : Number(queryGrace)),
+    gracePeriodSeconds: numberAt(options, "gracePeriodSeconds") ?? integerOf(query, "gracePeriodSeconds"),
     uid: stringAt(preconditions, "uid"),
     resourceVersion: stringAt(preconditions, "resourceVersion"),
     propagation: propagation ?? (orphan ? "Orphan" : undefined),

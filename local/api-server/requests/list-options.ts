@@ -7,10 +7,11 @@ import {
   versionTooLarge,
   type FieldError,
 } from "../api-error.ts";
+import { integerOf } from "./query.ts";
 
 /** Refuses what a list or watch must not ask for, before anything is looked up. */
 export function checkListOptions(query: URLSearchParams, isWatch: boolean): void {
-  for (const name of ["limit", "timeoutSeconds"]) requireInteger(query.get(name) ?? "");
+  for (const name of ["limit", "timeoutSeconds"]) integerOf(query, name);
   const errors = isWatch ? watchErrors(query) : listErrors(query);
   if (errors.length > 0) throw invalid({ group: "meta.k8s.io", kind: "ListOptions" }, errors);
   const version = versionOf(query);
@@ -29,10 +30,6 @@ function versionOf(query: URLSearchParams): string {
   if (/^\d*$/.test(version)) return version;
   const why = `strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`;
   throw new ApiError(500, "", `resourceVersion: Invalid value: ${JSON.stringify(version)}: ${why}`);
-}
-
-function requireInteger(text: string): void {
-  if (!/^-?\d*$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
 }
 
 const field = "resourceVersionMatch";

@@ -3,6 +3,7 @@ import type { Cluster } from "../cluster.ts";
 import type { JsonObject, KubeObject } from "../objects.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
 import { inconsistentToken, positionOf, readToken, writeToken } from "./continue-token.ts";
+import { integerOf } from "./query.ts";
 import { selection } from "./selectors.ts";
 
 interface Page {
@@ -20,7 +21,7 @@ export function listPage(
   const { version, objects, start } = stateOf(cluster, resource, namespace, query);
   const all = objects.filter(selection(resource, query));
   // From version 0 the real server answers from its cache, which has no pages.
-  const limit = query.get("resourceVersion") === "0" ? 0 : Number(query.get("limit") ?? 0);
+  const limit = query.get("resourceVersion") === "0" ? 0 : (integerOf(query, "limit") ?? 0);
   const from = start === undefined ? 0 : all.filter((object) => positionOf(object, namespace) < start).length;
   const end = limit > 0 ? from + limit : all.length;
   const items = all.slice(from, end);
@@ -65,7 +66,7 @@ function stateOf(cluster: Cluster, resource: Resource, namespace: string | undef
 /** Pages are of one state, so who asks for a page of a version means exactly that. */
 function wantsExactly(query: URLSearchParams): boolean {
   const match = query.get("resourceVersionMatch") ?? "";
-  return match === "Exact" || (match === "" && Number(query.get("limit") ?? 0) > 0);
+  return match === "Exact" || (match === "" && (integerOf(query, "limit") ?? 0) > 0);
 }
 
 const tokenExpired =

@@ -8,6 +8,7 @@ import type { Registry } from "../resources/registry.ts";
 export function serveOpenApi(
   registry: Registry,
   path: string,
+  query: URLSearchParams,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
@@ -23,7 +24,7 @@ export function serveOpenApi(
   const hash = openApiHash(document);
   const etag = `"${hash}"`;
   response.setHeader("etag", etag);
-  const asked = new URL(request.url ?? "/", "http://localhost").searchParams.get("hash");
+  const asked = query.get("hash");
   if (asked !== null && asked !== hash) {
     response.setHeader("content-type", "application/json");
     response.setHeader("location", addressOf(path, hash));

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { badRequest, ApiError } from "../api-error.ts";
 import type { Cluster } from "../cluster.ts";
 import { objectAt, objectsAt, stringAt, type KubeObject } from "../objects.ts";
+import { flagOf, integerOf } from "./query.ts";
 
 /** Streams one container's output from the injected provider. */
 export async function streamPodLogs(
@@ -14,6 +15,7 @@ export async function streamPodLogs(
   const { namespace = "", name, uid } = pod.metadata;
   if (cluster.podLogs === undefined)
     throw new ApiError(500, "InternalError", `reading the log of pod ${namespace}/${name}: no kubelet gives logs here`);
+  const follow = flagOf(query, "follow");
   const container = containerOf(pod, query.get("container"));
   const ended = new AbortController();
   response.on("close", () => ended.abort());
@@ -21,30 +23,25 @@ export async function streamPodLogs(
     { namespace, name, uid },
     {
       container,
-      follow: query.get("follow") === "true",
-      previous: query.get("previous") === "true",
-      timestamps: query.get("timestamps") === "true",
-      tailLines: optionalNumber(query, "tailLines"),
-      sinceSeconds: optionalNumber(query, "sinceSeconds"),
-      limitBytes: optionalNumber(query, "limitBytes"),
+      follow,
+      previous: flagOf(query, "previous"),
+      timestamps: flagOf(query, "timestamps"),
+      tailLines: integerOf(query, "tailLines"),
+      sinceSeconds: integerOf(query, "sinceSeconds"),
+      limitBytes: integerOf(query, "limitBytes"),
       signal: ended.signal,
     },
   );
   const begin = (): void => {
     if (!response.headersSent) response.writeHead(200, { "content-type": "text/plain" }).flushHeaders();
   };
-  if (query.get("follow") === "true") begin();
+  if (follow) begin();
   for await (const chunk of lines) {
     begin();
     if (!response.write(chunk)) await once(response, "drain", { signal: ended.signal });
   }
   begin();
   response.end();
-}
-
-function optionalNumber(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  return text === null ? undefined : Number(text);
 }
 
 function containerOf(pod: KubeObject, wanted: string | null): string {

@@ -12,13 +12,13 @@ export interface Target {
   subresource: string | undefined;
 }
 
-/** Takes `/apis/apps/v1/namespaces/x/deployments/y/scale` apart. */
-export function parseRequest(url: string): RequestInfo {
-  const { pathname, searchParams: query } = new URL(url, "http://localhost");
-  const [root, ...parts] = pathname
-    .split("/")
-    .filter((part) => part !== "")
-    .map(decodeURIComponent);
+/** Takes `/apis/apps/v1/namespaces/x/deployments/y/scale` apart. Undefined when it is no URL. */
+export function parseRequest(url: string): RequestInfo | undefined {
+  const parsed = URL.parse(url.startsWith("/") ? `http://localhost${url}` : url);
+  const segments = parsed && decoded(parsed.pathname.split("/").filter((part) => part !== ""));
+  if (!parsed || !segments) return undefined;
+  const { pathname, searchParams: query } = parsed;
+  const [root, ...parts] = segments;
   const target =
     root === "api"
       ? resourceTarget("", parts)
@@ -28,6 +28,15 @@ export function parseRequest(url: string): RequestInfo {
   return target
     ? { type: "resource", target, query }
     : { type: "other", path: pathname.replace(/(.)\/$/, "$1"), query };
+}
+
+function decoded(segments: readonly string[]): string[] | undefined {
+  try {
+    return segments.map(decodeURIComponent);
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
 }
 
 function resourceTarget(group: string, parts: readonly string[]): Target | undefined {

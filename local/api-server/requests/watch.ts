@@ -4,6 +4,7 @@ import type { Cluster } from "../cluster.ts";
 import type { JsonObject, KubeObject } from "../objects.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
 import type { StorageEvent } from "../storage/storage.ts";
+import { flagOf, integerOf } from "./query.ts";
 import { selection, type Predicate } from "./selectors.ts";
 
 /** How much unsent data a slow watcher may pile up before it is cut off (it then resumes or lists again). */
@@ -12,6 +13,9 @@ const maximumBacklog = 4 * 1024 * 1024;
 const bookmarkEveryMs = 30_000;
 /** The longest watch when the client asks for none; the real server takes 30 to 60 minutes. */
 const defaultTimeoutSeconds = 30 * 60;
+
+/** Longer ones would end at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 const streamHeaders = { "content-type": "application/json", "cache-control": "no-cache, private" };
 
@@ -39,7 +43,7 @@ export function streamWatch(cluster: Cluster, request: WatchRequest, response: S
 function stream(cluster: Cluster, request: WatchRequest, response: ServerResponse): { stop: () => void } {
   const { resource, namespace, query, represent } = request;
   const matches = inNamespace(namespace, selection(resource, query));
-  const wantsBookmarks = query.get("allowWatchBookmarks") === "true";
+  const wantsBookmarks = flagOf(query, "allowWatchBookmarks");
   const { since, initial } = startOf(cluster, request, matches);
   let first = true;
 
@@ -66,8 +70,8 @@ function stream(cluster: Cluster, request: WatchRequest, response: ServerRespons
   };
 
   const { missed, stop: unsubscribe } = cluster.storage.watch(resource.storageKey, since, deliver);
-  const timeoutSeconds = Number(query.get("timeoutSeconds") ?? 0) || defaultTimeoutSeconds;
-  const timeout = setTimeout(() => stop(), timeoutSeconds * 1000);
+  const timeoutSeconds = integerOf(query, "timeoutSeconds") || defaultTimeoutSeconds;
+  const timeout = setTimeout(() => stop(), Math.min(timeoutSeconds * 1000, longestTimerMs));
   const bookmarks = wantsBookmarks ? setInterval(bookmark, bookmarkEveryMs) : undefined;
   function stop(): void {
     unsubscribe();
@@ -80,7 +84,7 @@ function stream(cluster: Cluster, request: WatchRequest, response: ServerRespons
   response.flushHeaders();
   for (const object of initial) sendObject("ADDED", object);
   for (const event of missed) deliver(event);
-  if (query.get("sendInitialEvents") === "true" && wantsBookmarks) bookmark({ "k8s.io/initial-events-end": "true" });
+  if (flagOf(query, "sendInitialEvents") && wantsBookmarks) bookmark({ "k8s.io/initial-events-end": "true" });
   return { stop };
 }
 
@@ -91,9 +95,9 @@ function startOf(
   matches: Predicate,
 ): { since: number; initial: KubeObject[] } {
   const version = query.get("resourceVersion") ?? "";
-  const fromNow = version === "" || version === "0" || query.get("sendInitialEvents") === "true";
+  const fromNow = version === "" || version === "0" || flagOf(query, "sendInitialEvents");
   if (!fromNow) return { since: Number(version), initial: [] };
-  const withoutState = query.get("sendInitialEvents") === "false";
+  const withoutState = query.has("sendInitialEvents") && !flagOf(query, "sendInitialEvents");
   const initial = withoutState ? [] : cluster.storage.list(resource.storageKey, namespace).filter(matches);
   return { since: cluster.storage.resourceVersion, initial };
 }

@@ -1,5 +1,6 @@
 import { forbiddenField, invalid, requiredField, unsupportedValue, type FieldError } from "../api-error.ts";
 import type { WriteOptions } from "../cluster.ts";
+import { flagOf } from "./query.ts";
 
 const kinds: Record<string, string> = { POST: "CreateOptions", PUT: "UpdateOptions", PATCH: "PatchOptions" };
 const validations = ["", "Ignore", "Strict", "Warn"];
@@ -24,7 +25,7 @@ export function writeOptions(
     fieldManager: given || (userAgent.split("/")[0] ?? ""),
     fieldValidation: validation === "Ignore" || validation === "Strict" ? validation : "Warn",
     dryRun: query.has("dryRun"),
-    force: query.get("force") === "true",
+    force: flagOf(query, "force"),
     warnings: [],
   };
 }

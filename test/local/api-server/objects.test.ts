@@ -130,6 +130,15 @@ describe("the API server's objects", () => {
     expect((await create(large)).code).to.equal(413);
   });
 
+  it("are not asked for by what is no URL or no number: that is the client's fault", async () => {
+    expect((await ask("GET", "/api/v1/namespaces/%zz/configmaps")).code).to.equal(400);
+    for (const url of ["//", "//nowhere"]) expect((await ask("GET", url)).code, url).to.equal(404);
+    const bound = { metadata: { name: "bound" }, spec: { nodeName: "n", containers: [{ name: "m", image: "i" }] } };
+    await ask("POST", "/api/v1/namespaces/default/pods", { body: bound });
+    const refused = await ask("DELETE", "/api/v1/namespaces/default/pods/bound?gracePeriodSeconds=soon");
+    expect(refused.body).to.deep.include({ code: 400, message: 'strconv.ParseInt: parsing "soon": invalid syntax' });
+  });
+
   it("warn about unknown fields and leave them out unless asked to be strict", async () => {
     const { body, warnings } = await create({ metadata: { name: "warned" }, dota: {} });
     expect(warnings).to.deep.equal([`299 - "unknown field \\"dota\\""`]);

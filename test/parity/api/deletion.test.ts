@@ -157,6 +157,13 @@ compareServers(
       remove(configMap("a"), options({ gracePeriodSeconds: 30 })),
       get(configMap("a")),
     ],
+    [
+      "a grace period and flags in the query",
+      made,
+      remove(`${configMap("a")}?gracePeriodSeconds=abc`),
+      remove(`${configMap("a")}?orphanDependents=yes`),
+      get(configMap("a")),
+    ],
     ["a negative grace period", made, remove(configMap("a"), options({ gracePeriodSeconds: -1 }))],
     ["a collection", labelled("a", {}), labelled("b", {}), remove(configMap()), get(configMap())],
     [

@@ -64,6 +64,12 @@ compareServers(
     ],
     ["a limit that is no number", get(`${configMap()}?limit=x`)],
     [
+      "flags of a query mean yes but for false and 0",
+      ...five.slice(0, 1),
+      ...["=false", "=0", "=False"].map((value) => get(`${configMap()}?watch${value}`)),
+      ...["", "=", "=1", "=yes", "=TRUE"].map((value) => watch(`${configMap()}?watch${value}`, 1)),
+    ],
+    [
       "a continue token together with a resourceVersion",
       ...five,
       get(`${configMap()}?limit=2`),
