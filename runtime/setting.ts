@@ -10,6 +10,12 @@ export interface Setting<T> {
   readonly parse: (text: string | undefined) => T;
 }
 
+const FLAGS = new Map([
+  ["true", true],
+  ["1", true],
+  ["false", false],
+  ["0", false],
+]);
 const DIGEST = /^(?:sha256:)?([0-9a-f]{64})$/i;
 
 export function required(env: string, help: string): Setting<string> {
@@ -32,44 +38,41 @@ export function optional(env: string, help: string): Setting<string | undefined>
 }
 
 export function integer(env: string, fallback: number, [least, most]: [number, number], help: string): Setting<number> {
-  return {
-    env,
-    help,
-    shown: String(fallback),
-    parse: (value) => {
-      if (value === undefined) return fallback;
-      const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-      if (!(number >= least && number <= most)) {
-        throw new TypeError(`${env} is ${JSON.stringify(value)}: expected a whole number from ${least} to ${most}`);
-      }
-      return number;
-    },
-  };
+  return checked({ env, help, fallback, ...wholeNumber(least, most) });
 }
 
 /** At least one; undefined when unset. */
 export function count(env: string, most: number, help: string): Setting<number | undefined> {
-  const { parse } = integer(env, 1, [1, most], help);
-  return { env, help, parse: (value) => (value === undefined ? undefined : parse(value)) };
+  return checked({ env, help, fallback: undefined, ...wholeNumber(1, most) });
 }
 
+/** Undefined when unset. */
 export function port(env: string, help: string): Setting<number | undefined> {
-  const { parse } = integer(env, 0, [0, 65_535], help);
-  return { env, help, parse: (value) => (value === undefined ? undefined : parse(value)) };
+  return checked({ env, help, fallback: undefined, ...wholeNumber(0, 65_535) });
 }
 
 export function share(env: string, fallback: number, help: string): Setting<number> {
-  return {
-    env,
-    help,
-    shown: String(fallback),
-    parse: (value) => {
-      if (value === undefined) return fallback;
-      const number = /^\d*\.?\d+(?:e-\d+)?$/i.test(value) ? Number(value) : Number.NaN;
-      if (number >= 0 && number <= 1) return number;
-      throw new TypeError(`${env} is ${JSON.stringify(value)}: expected a number from 0 to 1`);
-    },
+  const read = (value: string): number | undefined => {
+    const number = /^\d*\.?\d+(?:e-\d+)?$/i.test(value) ? Number(value) : Number.NaN;
+    return number >= 0 && number <= 1 ? number : undefined;
   };
+  return checked({ env, help, fallback, expected: "a number from 0 to 1", read });
+}
+
+export function flag<T extends boolean | undefined>(env: string, fallback: T, help: string): Setting<boolean | T> {
+  const read = (value: string): boolean | undefined => FLAGS.get(value.toLowerCase());
+  return checked({ env, help, fallback, expected: "true or false", read });
+}
+
+export function choice(env: string, choices: readonly string[], fallback: string, help: string): Setting<string> {
+  const all = choices.join(", ");
+  const read = (value: string): string | undefined => choices.find((each) => each === value);
+  return checked({ env, help: `${help}: ${all}`, fallback, expected: `one of ${all}`, read });
+}
+
+export function digest(env: string, help: string): Setting<string | undefined> {
+  const read = (value: string): string | undefined => DIGEST.exec(value)?.[1]?.toLowerCase();
+  return checked({ env, help, fallback: undefined, expected: "64 hexadecimal digits", read });
 }
 
 /** Separated by commas, or a JSON list where names have commas. */
@@ -109,45 +112,36 @@ export function sink(env: string, help: string): Setting<SinkAddress | undefined
   };
 }
 
-export function flag<T extends boolean | undefined>(env: string, fallback: T, help: string): Setting<boolean | T> {
+interface Checked<T, Fallback> {
+  readonly env: string;
+  readonly help: string;
+  readonly fallback: Fallback;
+  /** Ends the message about a value that is none. */
+  readonly expected: string;
+  /** Undefined for what is not as expected. */
+  readonly read: (value: string) => T | undefined;
+}
+
+function checked<T, Fallback>({ env, help, fallback, expected, read }: Checked<T, Fallback>): Setting<T | Fallback> {
   return {
     env,
     help,
     ...(fallback !== undefined && { shown: String(fallback) }),
-    parse: (value) => {
-      if (value === undefined) return fallback;
-      if (!["true", "1", "false", "0"].includes(value.toLowerCase())) {
-        throw new TypeError(`${env} is ${JSON.stringify(value)}: expected true or false`);
-      }
-      return ["true", "1"].includes(value.toLowerCase());
-    },
-  };
-}
-
-export function choice(env: string, choices: readonly string[], fallback: string, help: string): Setting<string> {
-  return {
-    env,
-    help: `${help}: ${choices.join(", ")}`,
-    shown: fallback,
-    parse: (value) => {
-      if (value === undefined) return fallback;
-      if (!choices.includes(value)) {
-        throw new TypeError(`${env} is ${JSON.stringify(value)}: expected one of ${choices.join(", ")}`);
-      }
+    parse: (text) => {
+      if (text === undefined) return fallback;
+      const value = read(text);
+      if (value === undefined) throw new TypeError(`${env} is ${JSON.stringify(text)}: expected ${expected}`);
       return value;
     },
   };
 }
 
-export function digest(env: string, help: string): Setting<string | undefined> {
+function wholeNumber(least: number, most: number): Pick<Checked<number, unknown>, "expected" | "read"> {
   return {
-    env,
-    help,
-    parse: (value) => {
-      if (value === undefined) return undefined;
-      const hex = DIGEST.exec(value)?.[1];
-      if (hex === undefined) throw new TypeError(`${env} is ${JSON.stringify(value)}: expected 64 hexadecimal digits`);
-      return hex.toLowerCase();
+    expected: `a whole number from ${least} to ${most}`,
+    read: (value) => {
+      const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+      return number >= least && number <= most ? number : undefined;
     },
   };
 }
