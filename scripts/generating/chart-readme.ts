@@ -1,21 +1,17 @@
 import { isMap, isScalar, parseDocument } from "yaml";
 import type { Pair, ParsedNode, YAMLMap } from "yaml";
-
-const BEGIN = "<!-- values -->";
-const END = "<!-- /values -->";
+import { withTable } from "./table.ts";
 
 /** The chart's README with a table of all values, made from values.yaml: a comment describes what follows it. */
 export function chartReadme(readme: string, valuesYaml: string): string {
   const { contents } = parseDocument(valuesYaml);
-  const [before, rest] = readme.split(BEGIN);
-  const after = rest?.split(END)[1];
-  if (!isMap(contents) || before === undefined || after === undefined)
-    throw new Error(`the chart's README needs ${BEGIN} and ${END}, and values.yaml has to be a map`);
-  const rows = rowsOf(contents, "").map(
-    ({ path, value, about }) => `| \`${path}\` | ${value === "" ? "" : `\`${value}\``} | ${about} |`,
-  );
-  const table = ["| Value | Default | What |", "|---|---|---|", ...rows].join("\n");
-  return `${before}${BEGIN}\n${table}\n${END}${after}`;
+  if (!isMap(contents)) throw new Error("values.yaml has to be a map");
+  const rows = rowsOf(contents, "").map(({ path, value, about }) => [
+    `\`${path}\``,
+    value === "" ? "" : `\`${value}\``,
+    about,
+  ]);
+  return withTable(readme, "values", ["Value", "Default", "What"], rows);
 }
 
 interface Row {

@@ -1,3 +1,5 @@
+import { withTable } from "./table.ts";
+
 /** As far as our own schemas go. */
 interface Schema {
   readonly type?: string | readonly string[];
@@ -11,12 +13,7 @@ interface Schema {
 
 /** A page whose table between `<!-- NAME -->` and `<!-- /NAME -->` has each field of a JSON Schema. */
 export function withSchemaTable(page: string, name: string, jsonSchema: string): string {
-  const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
-  const [before, rest] = page.split(begin);
-  const after = rest?.split(end)[1];
-  if (before === undefined || after === undefined) throw new Error(`the page needs ${begin} and ${end}`);
-  const rows = rowsOf(JSON.parse(jsonSchema) as Schema, "").map((row) => `| ${row.join(" | ")} |`);
-  return `${before}${begin}\n${["| Key | JSON | Meaning |", "|---|---|---|", ...rows].join("\n")}\n${end}${after}`;
+  return withTable(page, name, ["Key", "JSON", "Meaning"], rowsOf(JSON.parse(jsonSchema) as Schema, ""));
 }
 
 function rowsOf(schema: Schema, prefix: string): (readonly [key: string, type: string, meaning: string])[] {
