@@ -5,11 +5,16 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
+import { Command } from "commander";
 import { build } from "esbuild";
 import type { Plugin } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
-const folder = resolve(process.argv[2] ?? join(root, "dist/runtime"));
+const { args } = new Command("npm run bundle --")
+  .description("Bundles runtime/ into a few files of JavaScript, as its image has it.")
+  .argument("[folder]", "where to; by default dist/runtime")
+  .parse();
+const folder = resolve(args[0] ?? join(root, "dist/runtime"));
 
 /** Libraries with native code or files of their own, and those that few need. */
 const EXTERNAL = ["onnxruntime-node", "@grpc/grpc-js", "@aws-sdk/*", "@azure/*", "@google-cloud/*"];

@@ -3,17 +3,21 @@
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { parseArgs } from "node:util";
+import { Command } from "commander";
 import { stringify } from "yaml";
 import { customResourceDefinition } from "../operator/api/crd.ts";
-import { chartReadme } from "./generating/chart-readme.ts";
 import { GOLDEN } from "../runtime/model/golden-schema.ts";
 import { METADATA } from "../runtime/model/metadata-schema.ts";
+import { chartReadme } from "./generating/chart-readme.ts";
 import { crdTemplate } from "./generating/crd-template.ts";
 import { jsonSchema } from "./generating/json-schema.ts";
 import { withSchemaTable } from "./generating/schema-table.ts";
 
-const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
+const flags = new Command("npm run generate --")
+  .description("Writes the files that are made from code.")
+  .option("--check", "write nothing, and fail when one is out of date", false)
+  .parse()
+  .opts<{ check: boolean }>();
 
 const notice = "Generated from operator/api by `npm run generate`. Do not edit.";
 const crd = stringify(customResourceDefinition(), { lineWidth: 120, aliasDuplicateObjects: false });
@@ -47,7 +51,7 @@ for (const [path, text] of Object.entries(generated)) {
     throw error;
   });
   if (current === text) continue;
-  if (values.check) stale.push(path);
+  if (flags.check) stale.push(path);
   else {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, text);

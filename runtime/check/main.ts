@@ -41,7 +41,10 @@ async function main(): Promise<number> {
     return 2;
   }
   try {
-    process.stdout.write(await check(readConfig({ ...processEnvironment(), MODEL_URI: uri })));
+    const environment = processEnvironment();
+    // npm runs scripts in the project's folder and says in INIT_CWD where the user is.
+    process.chdir(environment["INIT_CWD"] ?? ".");
+    process.stdout.write(await check(readConfig({ ...environment, MODEL_PATH: undefined, MODEL_URI: uri })));
     return 0;
   } catch (error) {
     if (!(error instanceof LoadError || error instanceof ConfigError)) throw error;

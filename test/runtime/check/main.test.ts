@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
 
 import { expect } from "chai";
@@ -11,9 +12,17 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** `npm run check -- …`, without npm. */
+/** `npm run check -- …`, without npm, which tells in INIT_CWD where the user is. */
 async function check(...args: string[]): Promise<Ended> {
-  const child = spawn(process.execPath, ["runtime/check/main.ts", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  return checkFrom(".", {}, ...args);
+}
+
+async function checkFrom(folder: string, environment: NodeJS.ProcessEnv, ...args: string[]): Promise<Ended> {
+  const env = { ...process.env, INIT_CWD: resolve(folder), ...environment };
+  const child = spawn(process.execPath, ["runtime/check/main.ts", ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env,
+  });
   const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   return { code: await ended, stdout, stderr };
@@ -78,6 +87,11 @@ describe("npm run check", () => {
       stderr: `InvalidModel: loading ${folder}: metadata.json: classes: expected array, got 2\n`,
     });
     expect((await check("ftp://models/loan")).stderr).to.match(/^UnsupportedSource: loading ftp:\/\/models\/loan: /);
+  });
+
+  it("takes paths from where the user is, whatever the environment says that is served", async () => {
+    const { code, stdout } = await checkFrom("examples", { MODEL_PATH: "/elsewhere" }, "loan/1.0.0");
+    expect({ code, first: stdout.split("\n")[0] }).to.deep.equal({ code: 0, first: "loan/1.0.0 can be served" });
   });
 
   it("explains itself, and refuses what it does not understand", async () => {
