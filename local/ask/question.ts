@@ -1,8 +1,7 @@
-import { request } from "undici";
+import { getJson } from "./http.ts";
 
 /** More values than anyone wants to see in a terminal. */
 const MAX_VALUES = 256;
-const TIMEOUT_MS = 5_000;
 
 /** A request that the model answers. */
 export interface Question {
@@ -46,13 +45,4 @@ function tensorQuestion({ model_name, signature }: ModelInfo): Question | undefi
   if (inputs.reduce((sum, { values }) => sum + values, 0) > MAX_VALUES) return undefined;
   const path = `/v2/models/${encodeURIComponent(model_name)}/infer`;
   return { path, body: { inputs: inputs.map(({ values: _values, ...input }) => input) } };
-}
-
-/** @throws with the answer's status and text when it is none of 200 */
-export async function getJson<T>(url: string, signal: AbortSignal): Promise<T> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  const { statusCode, body } = await request(url, { signal: limit });
-  const text = await body.text();
-  if (statusCode !== 200) throw new Error(`GET ${url}: ${statusCode} ${text.slice(0, 500)}`);
-  return JSON.parse(text) as T;
 }

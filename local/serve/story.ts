@@ -1,6 +1,6 @@
 import { curlLine, requestHeaders } from "../ask/curl-line.ts";
-import { firstAnswer } from "../ask/first-answer.ts";
-import { exampleQuestion, getJson } from "../ask/question.ts";
+import { firstExample } from "../ask/first-example.ts";
+import { getJson } from "../ask/http.ts";
 
 interface Place {
   readonly host: string;
@@ -33,16 +33,9 @@ export async function story(
 ): Promise<string> {
   const url = urlOf(place);
   const info = await getJson<ModelInfo>(`${url}/model/info`, signal);
-  const question = await exampleQuestion(url, signal);
+  const example = await firstExample(url, requestHeaders(), signal);
   const ask =
-    question === undefined
-      ? []
-      : [
-          "",
-          "Ask it:",
-          `  ${curlLine({ url, ...question })}`,
-          `  ${await firstAnswer({ url, ...question, headers: requestHeaders() }, signal)}`,
-        ];
+    example === undefined ? [] : ["", "Ask it:", `  ${curlLine({ url, ...example.question })}`, `  ${example.answer}`];
   return [
     "",
     `${info.model_name} answers at ${url}`,

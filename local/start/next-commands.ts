@@ -1,5 +1,5 @@
 import { curlLine, quote } from "../ask/curl-line.ts";
-import type { Question } from "../ask/question.ts";
+import type { Example } from "../ask/first-example.ts";
 
 interface Running {
   name: string;
@@ -14,7 +14,7 @@ interface Running {
 export interface Served {
   url: string;
   /** What the model was asked, and what it answered; undefined when no request is short enough to show. */
-  example: { question: Question; answer: string } | undefined;
+  example: Example | undefined;
 }
 
 /** What the user reads when all runs: where the model is, how to ask it, what to try next. */

@@ -1,7 +1,6 @@
 import type { Logger } from "pino";
 import { requestHeaders } from "../ask/curl-line.ts";
-import { firstAnswer } from "../ask/first-answer.ts";
-import { exampleQuestion } from "../ask/question.ts";
+import { firstExample } from "../ask/first-example.ts";
 import type { MachineConfig, StartConfig } from "../config.ts";
 import { UserError } from "../user-error.ts";
 import { serveFolder } from "./folder-source.ts";
@@ -86,8 +85,5 @@ async function comeUp({ config, interrupted, model, cluster, display, logger }: 
   if (address === undefined)
     throw new UserError(`${name} is ready, but no Service leads to it; see ${config.stateFolder}/local.log`);
   const url = `http://${address.host}:${address.port}`;
-  const question = await exampleQuestion(url, interrupted);
-  const headers = requestHeaders(model.stickyHeader);
-  const example = question && { question, answer: await firstAnswer({ url, ...question, headers }, interrupted) };
-  return { url, example };
+  return { url, example: await firstExample(url, requestHeaders(model.stickyHeader), interrupted) };
 }
