@@ -3,6 +3,7 @@ import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { portNumber } from "./port-number.ts";
+import { UserError } from "./user-error.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -20,12 +21,12 @@ export interface MachineConfig {
   hasKubectl: boolean;
 }
 
-/** What the local cluster takes from the machine. @throws when SLIPWAY_ENVOY names no executable */
+/** What the local cluster takes from the machine. @throws UserError when SLIPWAY_ENVOY names no executable */
 export function machineConfig(environment: Environment = process.env): MachineConfig {
   const executablePath = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
   const envoy = environment["SLIPWAY_ENVOY"];
   if (envoy !== undefined && !isExecutable(envoy)) {
-    throw new Error(
+    throw new UserError(
       `SLIPWAY_ENVOY names ${envoy}, which is no executable file: correct it, or unset it to use the local router`,
     );
   }
