@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { nameOfFolder } from "../start/model-to-serve.ts";
+import { nameOfFolder } from "../model-folder/name.ts";
 import type { ServeConfig } from "./config.ts";
 import { logEntry, RuntimeProcess } from "./runtime-process.ts";
 import type { Output } from "./serve.ts";

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { aborted } from "../aborted.ts";
 import type { MachineConfig } from "../config.ts";
 import { freePort, requireFree } from "../free-port.ts";
 import { UserError } from "../user-error.ts";
@@ -62,12 +63,5 @@ async function serveOnce({ config, output, interrupted, runtimes, port }: Sessio
   interrupted.throwIfAborted();
   output.write(await story({ host, port, watched: undefined }, interrupted));
   const why = await Promise.race([runtime.ended, interruption]);
-  if (why !== undefined) throw new UserError(`${model} is served no more: ${why}`);
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
+  if (typeof why === "string") throw new UserError(`${model} is served no more: ${why}`);
 }

@@ -4,10 +4,10 @@ import type { Snapshot } from "../model-folder/snapshots.ts";
 import { fieldsAppliedBy } from "./applied-fields.ts";
 import { folderVersion, ONLY_VERSION, withSource, type FolderVersion, type Spec } from "./folder-version.ts";
 import { applyManifest, FIELD_MANAGER, readManifest, type Manifest } from "./manifests.ts";
+import { MODEL_DEPLOYMENTS } from "./model-deployment.ts";
 import type { ModelFolder } from "./model-to-serve.ts";
 
 const TRIES = 5;
-const MODELS = "/apis/serving.slipway.dev/v1alpha1/modeldeployments";
 
 /** What the ModelDeployment did with a copy of the folder. */
 export type Taken = { is: "taken"; version: string } | { is: "refused"; why: string };
@@ -69,7 +69,7 @@ export async function giveSource(
 
 /** Removes old copies of the folder that no ModelDeployment names: neither in its spec nor for a revision that it has. */
 export async function forgetOldCopies(client: ClusterClient, { snapshots }: ModelFolder): Promise<void> {
-  const models = JSON.stringify(await client.request("GET", MODELS));
+  const models = JSON.stringify(await client.request("GET", MODEL_DEPLOYMENTS));
   await snapshots.forgetOld((digest) => models.includes(digest));
 }
 

@@ -3,8 +3,8 @@ import type { Snapshot } from "../model-folder/snapshots.ts";
 import { forgetOldCopies, giveSource } from "./folder-source.ts";
 import type { LocalCluster } from "./local-cluster.ts";
 import { readManifest } from "./manifests.ts";
+import type { ModelDeployment } from "./model-deployment.ts";
 import type { ModelFolder } from "./model-to-serve.ts";
-import type { ModelDeployment } from "./progress.ts";
 import { untilReady } from "./until-ready.ts";
 
 interface Followed {

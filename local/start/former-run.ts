@@ -1,8 +1,8 @@
 import { hasStatus, type ClusterClient } from "../cluster/client.ts";
 import type { KubeObject, Pod } from "../cluster/objects.ts";
+import { MODEL_DEPLOYMENTS, modelDeploymentPath } from "./model-deployment.ts";
 
 const MANAGER = "slipway-start";
-const MODELS = "/apis/serving.slipway.dev/v1alpha1/modeldeployments";
 
 /**
  * Makes what the cluster kept from a former run true again: the node's pods run no more, and nobody has looked at the
@@ -13,17 +13,17 @@ export async function endFormerRun(client: ClusterClient, node: string): Promise
     const hasFinished = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
     if (!hasFinished) await resetPod(client, pod);
   }
-  for (const { metadata } of await listOf(client, MODELS)) {
-    const path = `${MODELS.replace("/modeldeployments", "")}/namespaces/${metadata.namespace}/modeldeployments/${metadata.name}`;
+  for (const model of await listOf(client, MODEL_DEPLOYMENTS)) {
     // No generation is 0: the operator must look at this one before anybody takes its status for current.
     const body = { status: { observedGeneration: 0 } };
-    await client.request("PATCH", `${path}/status`, { patch: "merge", query: { fieldManager: MANAGER }, body });
+    const path = `${modelDeploymentPath(model)}/status`;
+    await client.request("PATCH", path, { patch: "merge", query: { fieldManager: MANAGER }, body });
   }
 }
 
 /** The names of all models but one. */
 export async function otherModels(client: ClusterClient, name: string): Promise<string[]> {
-  const names = (await listOf(client, MODELS)).map(({ metadata }) => metadata.name);
+  const names = (await listOf(client, MODEL_DEPLOYMENTS)).map(({ metadata }) => metadata.name);
   return names.filter((other) => other !== name);
 }
 

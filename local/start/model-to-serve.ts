@@ -1,9 +1,9 @@
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { Edit } from "../model-folder/follow.ts";
+import { nameOfFolder } from "../model-folder/name.ts";
 import type { Snapshot, Snapshots } from "../model-folder/snapshots.ts";
+import { API_VERSION, MODEL_NAMESPACE } from "./model-deployment.ts";
 import { readManifests, type Manifest } from "./manifests.ts";
-
-const MAX_NAME = 38;
 
 /** What `npm start` serves, and how one asks it. */
 export interface ModelToServe {
@@ -36,22 +36,10 @@ export function loanExample(projectFolder: string): ModelToServe {
 export function ownModel(folder: Omit<ModelFolder, "manifest">): ModelToServe {
   const name = nameOfFolder(folder.path);
   const manifest: ModelFolder["manifest"] = {
-    apiVersion: "serving.slipway.dev/v1alpha1",
+    apiVersion: API_VERSION,
     kind: "ModelDeployment",
-    metadata: { name, namespace: "default" },
+    metadata: { name, namespace: MODEL_NAMESPACE },
     spec: { source: folder.snapshot.source, traffic: { service: { type: "LoadBalancer", port: 80 } } },
   };
   return { name, manifests: [manifest], stickyHeader: undefined, folder: { ...folder, manifest } };
-}
-
-/** Of the ModelDeployment for a folder or an .onnx file. */
-export function nameOfFolder(path: string): string {
-  return resourceName(basename(path, ".onnx"));
-}
-
-/** A folder's name as a ModelDeployment's: a DNS label that starts with a letter, at most 38 characters. */
-export function resourceName(name: string): string {
-  const label = name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
-  const lettered = /^[a-z]/.test(label) ? label : `model-${label}`;
-  return lettered.slice(0, MAX_NAME).replace(/-{2,}/g, "-").replace(/-$/, "") || "model";
 }

@@ -1,17 +1,6 @@
-import type { Pod } from "../cluster/objects.ts";
 import { isReady } from "../cluster/endpoints.ts";
-import type { KubeObject } from "../cluster/objects.ts";
-
-/** What of a ModelDeployment the start-up story tells. */
-export interface ModelDeployment extends KubeObject {
-  status?: {
-    observedGeneration?: number;
-    phase?: string;
-    step?: string;
-    conditions?: { type: string; status: string; reason: string; message: string; observedGeneration?: number }[];
-    revisions?: { revision: string; version: string; state: string; reason?: string; message?: string }[];
-  };
-}
+import type { Pod } from "../cluster/objects.ts";
+import type { ModelDeployment } from "./model-deployment.ts";
 
 export interface Line {
   mark: "waiting" | "done" | "failed";

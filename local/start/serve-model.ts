@@ -9,12 +9,11 @@ import type { InstanceLock } from "./instance-lock.ts";
 import { lastWordsOf } from "./last-words.ts";
 import type { LocalCluster } from "./local-cluster.ts";
 import { applyOnce } from "./manifests.ts";
+import { MODEL_NAMESPACE } from "./model-deployment.ts";
 import type { ModelToServe } from "./model-to-serve.ts";
 import { nextCommands, type Served } from "./next-commands.ts";
 import type { Output, ProgressDisplay } from "./progress-display.ts";
 import { untilReady } from "./until-ready.ts";
-
-export const MODEL_NAMESPACE = "default";
 
 interface Serve {
   config: StartConfig;

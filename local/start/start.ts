@@ -2,20 +2,23 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { destination, pino, type Logger } from "pino";
 import { StateFileError } from "../api-server/storage/state-file.ts";
+import { aborted } from "../aborted.ts";
 import type { MachineConfig, StartConfig } from "../config.ts";
 import { requireFree } from "../free-port.ts";
 import { ProcessLedger } from "../kubelet/process-ledger.ts";
 import { follow } from "../model-folder/follow.ts";
+import { nameOfFolder } from "../model-folder/name.ts";
 import { Snapshots } from "../model-folder/snapshots.ts";
 import { UserError } from "../user-error.ts";
 import { followEdits } from "./follow-edits.ts";
 import { InstanceLock } from "./instance-lock.ts";
 import { startLocalCluster, STATE_FILE, type LocalCluster } from "./local-cluster.ts";
 import { applyManifest, readManifests } from "./manifests.ts";
-import { loanExample, nameOfFolder, ownModel, type ModelToServe } from "./model-to-serve.ts";
+import { MODEL_NAMESPACE } from "./model-deployment.ts";
+import { loanExample, ownModel, type ModelToServe } from "./model-to-serve.ts";
 import { OperatorProcess } from "./operator-process.ts";
 import { ProgressDisplay, type Output } from "./progress-display.ts";
-import { MODEL_NAMESPACE, serveModel } from "./serve-model.ts";
+import { serveModel } from "./serve-model.ts";
 
 const DEFAULT_PORT = 8080;
 const CLOSE_WITHIN_MS = 10_000;
@@ -141,11 +144,4 @@ async function closeWithin(
   } finally {
     clearTimeout(deadline);
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -1,11 +1,10 @@
 import type { Logger } from "pino";
 import { Mirror } from "../cluster/mirror.ts";
 import type { LocalCluster } from "./local-cluster.ts";
+import { MODEL_DEPLOYMENTS, type ModelDeployment } from "./model-deployment.ts";
 import { podsOfModel } from "./model-pods.ts";
 import type { ProgressDisplay } from "./progress-display.ts";
-import { modelLines, outcomeOf, type ModelDeployment, type Outcome } from "./progress.ts";
-
-const PATH = "/apis/serving.slipway.dev/v1alpha1/modeldeployments";
+import { modelLines, outcomeOf, type Outcome } from "./progress.ts";
 
 interface Wait {
   cluster: LocalCluster;
@@ -21,7 +20,7 @@ interface Wait {
 /** Shows the model and its pods at each change, until the model is ready, cannot become so, or `signal` aborts (throws). */
 export async function untilReady(wait: Wait): Promise<Outcome> {
   const { cluster, namespace, name, version, display, logger, signal } = wait;
-  const models = new Mirror<ModelDeployment>(cluster.client, PATH, logger);
+  const models = new Mirror<ModelDeployment>(cluster.client, MODEL_DEPLOYMENTS, logger);
   const decided = Promise.withResolvers<Outcome>();
   const onAbort = () => decided.reject(signal.reason as Error);
   signal.addEventListener("abort", onAbort);

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import * as fc from "fast-check";
-import { resourceName } from "../../../local/start/model-to-serve.ts";
+import { resourceName } from "../../../local/model-folder/name.ts";
 
 describe("the name of a folder's ModelDeployment", () => {
   for (const [folder, name] of [

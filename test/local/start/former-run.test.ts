@@ -5,7 +5,7 @@ import { ClusterClient } from "../../../local/cluster/client.ts";
 import type { Pod } from "../../../local/cluster/objects.ts";
 import { endFormerRun, otherModels } from "../../../local/start/former-run.ts";
 import { applyManifest, readManifests } from "../../../local/start/manifests.ts";
-import type { ModelDeployment } from "../../../local/start/progress.ts";
+import type { ModelDeployment } from "../../../local/start/model-deployment.ts";
 
 const crds = fileURLToPath(new URL("../../../crds", import.meta.url));
 const pods = "/api/v1/namespaces/default/pods";

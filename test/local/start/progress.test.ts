@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { ProgressDisplay } from "../../../local/start/progress-display.ts";
-import { modelLines, outcomeOf, type ModelDeployment } from "../../../local/start/progress.ts";
+import type { ModelDeployment } from "../../../local/start/model-deployment.ts";
+import { modelLines, outcomeOf } from "../../../local/start/progress.ts";
 
 const metadata = { name: "loan", uid: "1", resourceVersion: "1", generation: 2 };
 const condition = (type: string, status: string) => ({ type, status, reason: "Why", message: "because" });
