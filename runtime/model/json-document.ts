@@ -1,9 +1,7 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-
 import type * as z from "zod";
 
 import { LoadError } from "../load-error.ts";
+import { readSmallFile } from "./small-file.ts";
 
 const MAX_PROBLEMS = 5;
 /** Characters of a wrong value that a message shows. */
@@ -21,16 +19,11 @@ export async function readDocument<T extends z.ZodType>(
   { file, schema, maxBytes }: Document<T>,
   source: string,
 ): Promise<z.infer<T> | undefined> {
-  const bytes = await readFile(join(folder, file)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  if (bytes === undefined) return undefined;
+  const text = await readSmallFile({ folder, file, maxBytes }, source);
+  if (text === undefined) return undefined;
   const invalid = (problem: string, cause?: unknown): LoadError =>
     new LoadError("InvalidModel", `loading ${source}: ${file}${problem}`, { cause });
-  if (bytes.length > maxBytes) throw invalid(` has ${bytes.length} bytes, at most ${maxBytes} are read`);
-
-  const json = parse(bytes.toString("utf8"), invalid);
+  const json = parse(text, invalid);
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   throw invalid(`: ${problemsOf(parsed.error.issues, json).join("; ")}`);

@@ -1,6 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-
 import { parse } from "yaml";
 import * as z from "zod";
 
@@ -8,6 +5,9 @@ import { LoadError } from "../load-error.ts";
 import { requireSafePath } from "../source/safe-path.ts";
 import { conversionOfFlavors } from "./foreign-formats.ts";
 import type { FeatureType, Metadata } from "./metadata-schema.ts";
+import { readSmallFile } from "./small-file.ts";
+
+const MAX_BYTES = 4 * 1024 ** 2;
 
 /** What matters of an MLmodel file with an ONNX flavour. */
 export interface MlflowModel {
@@ -36,10 +36,7 @@ const TYPES: Readonly<Record<string, FeatureType>> = {
 
 /** The folder's MLmodel; undefined when there is none. Throws a LoadError for a flavour that is not ONNX. */
 export async function readMlflowModel(folder: string, source: string): Promise<MlflowModel | undefined> {
-  const text = await readFile(join(folder, "MLmodel"), "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
+  const text = await readSmallFile({ folder, file: "MLmodel", maxBytes: MAX_BYTES }, source);
   if (text === undefined) return undefined;
   const { flavors, signature } = parseMlmodel(text, source);
   const graph = flavors["onnx"]?.data;

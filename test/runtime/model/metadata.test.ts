@@ -1,3 +1,6 @@
+import { truncate } from "node:fs/promises";
+import { join } from "node:path";
+
 import { expect } from "chai";
 
 import { readMetadata } from "../../../runtime/model/metadata.ts";
@@ -5,6 +8,16 @@ import { Scratch } from "../support/scratch.ts";
 
 describe("metadata.json", () => {
   const scratch = new Scratch();
+
+  it("is refused, not read, when it is too large", async () => {
+    const folder = await scratch.folder({ "metadata.json": "{" });
+    await truncate(join(folder, "metadata.json"), 3 * 1024 ** 3);
+    const failure = await readMetadata(folder, "here").catch((error: unknown) => error);
+    expect(failure).to.include({
+      reason: "InvalidModel",
+      message: "loading here: metadata.json has 3221225472 bytes, at most 4194304 are read",
+    });
+  });
 
   it("may be absent", async () => {
     expect(await readMetadata(await scratch.folder({}), "here")).to.deep.equal({});
