@@ -1,6 +1,28 @@
 import { expect } from "chai";
 
-import { lookupAllowed } from "../../../runtime/source/link-local.ts";
+import { HostPolicy } from "../../../operator/mlflow/host-policy.ts";
+import { isLinkLocal, lookupAllowed } from "../../../runtime/source/link-local.ts";
+
+describe("A link-local address", () => {
+  for (const [address, isDenied] of [
+    ["169.253.255.255", false],
+    ["169.254.0.0", true],
+    ["169.254.255.255", true],
+    ["169.255.0.0", false],
+    ["::ffff:169.254.169.254", true],
+    ["fe80::", true],
+    ["febf:ffff::1", true],
+    ["fec0::", false],
+    ["fd00:ec2::254", true],
+    ["fd00:ec2::253", false],
+  ] as const)
+    it(`is ${isDenied ? "" : "not "}${address}, for the operator too`, () => {
+      expect(isLinkLocal(address)).to.equal(isDenied);
+      const check = (): void => new HostPolicy([address]).check(address);
+      if (isDenied) expect(check).to.throw(/link-local/);
+      else check();
+    });
+});
 
 describe("The lookup of a name", () => {
   const found = (name: string, all: boolean): Promise<unknown> =>
