@@ -27,6 +27,11 @@ export function parseQuantity(text: string): number | undefined {
 
 const decimalSuffixes = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
 const binarySuffixes = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+/** Of a billionth, below which everything is rounded up to one. */
+const leastPower = -9;
+const largestSuffixPower = 18;
+/** What binary suffixes lead beyond is cut to this. */
+const largestInteger = 2n ** 63n - 1n;
 
 /**
  * A quantity as the real server writes it back: a whole number with the largest suffix of the kind that was given
@@ -37,25 +42,47 @@ export function canonicalQuantity(text: string): string {
   if (match === null || parseQuantity(text) === undefined) return text;
   const [, sign, whole = "", fraction = "", suffix = ""] = match;
   const digits = BigInt(`${whole}${fraction}` || "0");
-  const negative = sign === "-" ? "-" : "";
   if (digits === 0n) return "0";
-  if (suffix.endsWith("i")) {
-    const bytes = (digits * 1024n ** BigInt(binarySuffixes.indexOf(suffix))) / 10n ** BigInt(fraction.length);
-    if (bytes >= 1024n) return negative + withSuffix(bytes, 1024n, binarySuffixes);
-    return negative + withSuffix(bytes * 10n ** 9n, 1000n, decimalSuffixes);
-  }
-  const exponent = /^[eE]/.test(suffix) ? Number(suffix.slice(1)) : (decimalSuffixes.indexOf(suffix) - 3) * 3;
-  const shift = exponent + 9 - fraction.length;
-  // What is finer than a billionth is rounded up.
-  const nanos = shift >= 0 ? digits * 10n ** BigInt(shift) : (digits - 1n) / 10n ** BigInt(-shift) + 1n;
-  if (!/^[eE]/.test(suffix)) return negative + withSuffix(nanos, 1000n, decimalSuffixes);
-  const scientific = decimalSuffixes.map((_, index) => (index === 3 ? "" : `e${(index - 3) * 3}`));
-  return negative + withSuffix(nanos, 1000n, scientific);
+  const negative = sign === "-" ? "-" : "";
+  if (suffix.endsWith("i")) return negative + canonicalBinary(digits, fraction.length, suffix);
+  const isScientific = /^[eE]./.test(suffix);
+  const exponent = isScientific ? Number(suffix.slice(1)) : (decimalSuffixes.indexOf(suffix) - 3) * 3;
+  if (!Number.isSafeInteger(exponent)) return text;
+  return negative + (isScientific ? scientific : decimal)(digits, exponent - fraction.length);
 }
 
-/** `value` counts units of the first suffix. */
-function withSuffix(value: bigint, base: bigint, suffixes: readonly string[]): string {
-  let [rest, index] = [value, 0];
-  while (rest % base === 0n && index < suffixes.length - 1) [rest, index] = [rest / base, index + 1];
-  return `${rest}${suffixes[index]}`;
+function canonicalBinary(digits: bigint, fractionDigits: number, suffix: string): string {
+  const bytes = digits * 1024n ** BigInt(binarySuffixes.indexOf(suffix));
+  const unit = 10n ** BigInt(fractionDigits);
+  if (bytes % unit !== 0n || bytes < 1024n * unit) return decimal(bytes, -fractionDigits);
+  let [rest, index] = [bytes / unit, 0];
+  if (rest > largestInteger) rest = largestInteger;
+  while (rest % 1024n === 0n && index < binarySuffixes.length - 1) [rest, index] = [rest / 1024n, index + 1];
+  return `${rest}${binarySuffixes[index]}`;
+}
+
+/** `digits` times ten to the `power`, with a suffix. */
+function decimal(digits: bigint, power: number): string {
+  const { mantissa, exponent } = inThousands(digits, power, largestSuffixPower);
+  return `${mantissa}${decimalSuffixes[exponent / 3 + 3]}`;
+}
+
+function scientific(digits: bigint, power: number): string {
+  const { mantissa, exponent } = inThousands(digits, power, Number.POSITIVE_INFINITY);
+  return exponent === 0 ? mantissa : `${mantissa}e${exponent}`;
+}
+
+/** With the largest exponent that is a multiple of three, at most `most`. Text, since an exponent may be of any size. */
+function inThousands(digits: bigint, power: number, most: number): { mantissa: string; exponent: number } {
+  const finer = leastPower - power;
+  const rounded = finer <= 0 ? `${digits}` : roundedUp(digits, finer);
+  const significant = rounded.replace(/0+$/, "");
+  const shifted = Math.max(power, leastPower) + rounded.length - significant.length;
+  const exponent = Math.min(Math.floor(shifted / 3) * 3, most);
+  return { mantissa: significant + "0".repeat(shifted - exponent), exponent };
+}
+
+/** Without its last `places`. */
+function roundedUp(digits: bigint, places: number): string {
+  return places >= `${digits}`.length ? "1" : `${(digits - 1n) / 10n ** BigInt(places) + 1n}`;
 }

@@ -208,6 +208,9 @@ compareServers(
       }),
       runs({ resources: { limits: { cpu: "1e3", memory: "1.5G" } } }),
       runs({ resources: { limits: { cpu: 0.1 } } }),
+      runs({ resources: { limits: { cpu: "1e30" } } }),
+      runs({ resources: { limits: { cpu: "0.1Mi", memory: "16Ei" } } }),
+      runs({ resources: { limits: { cpu: "1e20000000" } } }),
     ],
     [
       "volumes",
