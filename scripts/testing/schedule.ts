@@ -1,10 +1,15 @@
 import { dirname } from "node:path";
 
 /**
- * Folders whose tests start no cluster and leave nothing behind in their process: no variable of the environment, no
- * listener, no default that they set. The files directly in such a folder, or in one below, share a process.
+ * Folders whose files share a process, one for each folder in them: no test there sets a variable of the environment, a
+ * default or a listener of its process, and none starts a whole cluster.
  */
-const SHARING = ["test/operator", "test/runtime/model", "test/runtime/protocol"];
+const SHARING = [
+  "test/examples",
+  "test/local/api-server",
+  "test/operator",
+  ...["batching", "golden", "http", "model", "protocol", "source"].map((folder) => `test/runtime/${folder}`),
+];
 
 /** A file with this folder or name takes long, as seen on two cores; the first takes longest. */
 const LONGEST = [
