@@ -12,7 +12,7 @@ import type { Answer, Request, Step } from "./request.ts";
 const watchPatienceMs = 20_000;
 
 /** How long controllers may take for what a case waits for. */
-const controllerPatienceMs = 30_000;
+const controllerPatienceMs = 90_000;
 
 /** One of the two API servers. */
 export class Server {
