@@ -1,22 +1,7 @@
-import { execFile } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect } from "chai";
 import { eventually } from "../../support/eventually.ts";
-import { findProgram } from "../../support/programs.ts";
-import { startClusters } from "../clusters.ts";
-import type { Clusters } from "../clusters.ts";
-
-/** Other stock clients than the one of SLIPWAY_KUBECTL, separated as in PATH. */
-const others = (process.env["PARITY_KUBECTLS"] ?? "").split(":").filter(Boolean);
-
-interface Output {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { compareClusters } from "./stock-client.ts";
 
 const deployment = (image: string, replicas = 2): string => `
 apiVersion: apps/v1
@@ -65,8 +50,8 @@ spec:
 const tool = (size: string): string =>
   `{apiVersion: kubectl.slipway.dev/v1, kind: Tool, metadata: {name: saw}, spec: {size: ${size}, note: a}}\n`;
 
-/** A command, and what is masked in its output beside times, addresses and generated names. */
-type Command = readonly [args: string, options?: { input?: string; env?: Record<string, string>; later?: true }];
+/** A command, and how it is run. */
+type Command = readonly [args: string, options?: { env?: Record<string, string>; later?: true }];
 
 /** What people type, in the order in which they type it; `later`: the output is awaited, for controllers take their time. */
 const commands: readonly Command[] = [
@@ -171,66 +156,10 @@ const commands: readonly Command[] = [
   ["delete crd tools.kubectl.slipway.dev"],
 ];
 
-for (const kubectl of [undefined, ...others]) {
-  describe(`kubectl on the embedded cluster as on a real one${kubectl ? ` (${kubectl.split("/").at(-1)})` : ""}`, function () {
-    this.timeout(90_000);
-    let clusters: Clusters;
-    let folder: string;
-    let program: string;
-
-    before(async () => {
-      program = kubectl ?? (await findProgram("kubectl"));
-      clusters = await startClusters(`parity-${randomBytes(3).toString("hex")}`);
-      folder = await mkdtemp(join(tmpdir(), "parity-kubectl-"));
-      await writeFiles(folder);
-    });
-    after(async () => {
-      await clusters?.close();
-      if (folder) await rm(folder, { recursive: true, force: true });
-    });
-
-    for (const [args, { env = {}, later = false } = {}] of commands) {
-      it(args, async () => {
-        const compare = async (): Promise<void> => {
-          const [embedded, real] = await Promise.all(
-            [clusters.embedded, clusters.real].map((file) => run(file, args, env)),
-          );
-          expect(embedded).to.deep.equal(real);
-        };
-        if (later) await eventually(compare, 60_000);
-        else await compare();
-      });
-    }
-
-    async function run(kubeconfig: string, args: string, env: Record<string, string>): Promise<Output> {
-      const all = [
-        "--namespace",
-        clusters.namespace,
-        "--cache-dir",
-        join(folder, kubeconfig.replaceAll("/", "_")),
-        ...args.split(" "),
-      ];
-      const filled = Object.fromEntries(
-        Object.entries(env).map(([name, value]) => [name, value.replace("{folder}", folder)]),
-      );
-      return new Promise((resolve) => {
-        execFile(
-          program,
-          all,
-          {
-            cwd: folder,
-            timeout: 60_000,
-            env: { PATH: process.env["PATH"], HOME: folder, KUBECONFIG: kubeconfig, ...filled },
-          },
-          (error, stdout, stderr) => {
-            const code = error === null ? 0 : typeof error.code === "number" ? error.code : 127;
-            resolve({ code, stdout: masked(stdout), stderr: masked(stderr) });
-          },
-        );
-      });
-    }
-  });
-}
+compareClusters("kubectl", { others: process.env["PARITY_KUBECTLS"], prepare: writeFiles, masked }, (compare) => {
+  for (const [args, { env, later = false } = {}] of commands)
+    it(args, () => (later ? eventually(() => compare(args, env), 60_000) : compare(args, env)));
+});
 
 /** Without what two clusters cannot have in common: times, ages, versions, uids, generated names, temporary files. */
 function masked(output: string): string {
