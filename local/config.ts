@@ -8,8 +8,8 @@ import { UserError } from "./user-error.ts";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface MachineConfig {
-  /** The PATH, for the programs that pods run. */
-  executablePath: string;
+  /** What programs get of the machine's own environment: its PATH, and where Node keeps compiled code if that was said. */
+  programEnvironment: ProgramEnvironment;
   /** The real Envoy, when SLIPWAY_ENVOY names one or one is on the PATH. */
   envoy: string | undefined;
   /**
@@ -21,9 +21,12 @@ export interface MachineConfig {
   hasKubectl: boolean;
 }
 
+export type ProgramEnvironment = Readonly<Record<"PATH", string> & Partial<Record<"NODE_COMPILE_CACHE", string>>>;
+
 /** What the local cluster takes from the machine. @throws UserError when SLIPWAY_ENVOY names no executable */
 export function machineConfig(environment: Environment = process.env): MachineConfig {
   const executablePath = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
+  const compileCache = environment["NODE_COMPILE_CACHE"];
   const envoy = environment["SLIPWAY_ENVOY"];
   if (envoy !== undefined && !isExecutable(envoy)) {
     throw new UserError(
@@ -32,7 +35,7 @@ export function machineConfig(environment: Environment = process.env): MachineCo
   }
   const setpriv = process.platform === "linux" ? executable("setpriv", executablePath) : undefined;
   return {
-    executablePath,
+    programEnvironment: { PATH: executablePath, ...(compileCache && { NODE_COMPILE_CACHE: compileCache }) },
     envoy: envoy ?? executable("envoy", executablePath),
     tiedToParent: setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL", "--"],
     hasKubectl: executable("kubectl", executablePath) !== undefined,

@@ -1,13 +1,14 @@
 /**
- * Runs the tests, each file in a process of its own, and prints `N passed, N failed` last.
+ * Runs the tests, each file of those that start processes in one of its own, and prints `N passed, N failed` last.
  * See `node scripts/test.ts --help`.
  */
 import { existsSync, globSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import { runFile } from "./testing/run-file.ts";
-import type { FileResult } from "./testing/run-file.ts";
+import { runFiles } from "./testing/run-files.ts";
+import type { FileResult } from "./testing/run-files.ts";
+import { schedule } from "./testing/schedule.ts";
 
 /** Above this, files that start clusters and processes of their own disturb each other's timing. */
 const MOST_JOBS = 4;
@@ -82,23 +83,15 @@ function testFiles(paths: readonly string[]): string[] {
     return (suites.length > 0 ? suites : ["test/integration"]).flatMap(filesIn);
   }
   if (paths.length > 0) return paths.flatMap(filesIn);
-  return filesIn("test")
-    .filter(
-      (file) => !file.startsWith("test/e2e/") && !file.startsWith("test/faults/") && !file.startsWith("test/parity/"),
-    )
-    .toSorted((a, b) => duration(b) - duration(a));
+  return filesIn("test").filter(
+    (file) => !file.startsWith("test/e2e/") && !file.startsWith("test/faults/") && !file.startsWith("test/parity/"),
+  );
 }
 
 function filesIn(path: string): string[] {
   if (!existsSync(path)) command.error(`there is no ${path}: give test files or folders that exist`);
   if (!statSync(path).isDirectory()) return [relative(root, path)];
   return globSync(`${relative(root, path)}/**/*.test.ts`).toSorted();
-}
-
-/** What takes long goes first, so that all lanes end at about the same time. */
-function duration(file: string): number {
-  const quickFirst = ["test/runtime/", "test/local/", "test/integration/", "test/local/start/"];
-  return quickFirst.findLastIndex((folder) => file.startsWith(folder));
 }
 
 function environment(): NodeJS.ProcessEnv {
@@ -114,19 +107,21 @@ function environment(): NodeJS.ProcessEnv {
   };
 }
 
-async function runAll(queue: readonly string[], lanes: number): Promise<FileResult[]> {
+async function runAll(all: readonly string[], lanes: number): Promise<FileResult[]> {
   const { grep, forbidSkipped, timeout: timeoutSeconds = defaultTimeout() } = flags;
   const results: FileResult[] = [];
-  const waiting = queue.values();
+  const waiting = schedule(all).values();
   const lane = async (): Promise<void> => {
-    for (const file of waiting) {
+    for (const together of waiting) {
       if (interrupted.signal.aborted) return;
-      const result = await runFile({ file, timeoutSeconds, forbidSkipped, ...(grep && { grep }) }, surroundings);
-      results.push(result);
-      report(result);
+      const task = { files: together, timeoutSeconds, forbidSkipped, ...(grep && { grep }) };
+      for (const result of await runFiles(task, surroundings)) {
+        results.push(result);
+        report(result);
+      }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(lanes, queue.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(lanes, all.length) }, lane));
   return results;
 }
 

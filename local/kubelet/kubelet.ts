@@ -6,6 +6,7 @@ import { isReady } from "../cluster/endpoints.ts";
 import type { Change } from "../cluster/mirror.ts";
 import type { KubeObject, Pod } from "../cluster/objects.ts";
 import type { ClusterView } from "../cluster/view.ts";
+import type { ProgramEnvironment } from "../config.ts";
 import type { LogRequest } from "./container-log.ts";
 import { EventRecorder } from "./event-recorder.ts";
 import { LogServer } from "./log-server.ts";
@@ -26,8 +27,8 @@ interface KubeletOptions {
   /** For pods' files, logs and the list of processes; belongs to one kubelet alone. */
   folder: string;
   programs: readonly Program[];
-  /** The PATH of the containers. */
-  executablePath: string;
+  /** All that containers inherit. */
+  programEnvironment: ProgramEnvironment;
   /** Put before every program, such as to tie it to this process. */
   launcher?: readonly string[];
   /** Caps preStop's sleep: one machine has no DNS cache or load balancer to outlast. */
@@ -57,7 +58,7 @@ export class Kubelet {
   private closed = false;
 
   private constructor(options: KubeletOptions, logServer: LogServer) {
-    const { client, view, folder, programs, executablePath, nodeName, logger, now = Date.now } = options;
+    const { client, view, folder, programs, programEnvironment, nodeName, logger, now = Date.now } = options;
     this.options = options;
     this.logServer = logServer;
     this.addresses = new PodAddresses(logServer.network);
@@ -71,7 +72,7 @@ export class Kubelet {
       ledger: new ProcessLedger(join(folder, "processes.json")),
       programs,
       hostAddress: logServer.address,
-      executablePath,
+      programEnvironment,
       launcher: options.launcher ?? [],
       longestPreStopSeconds: options.longestPreStopSeconds ?? Infinity,
       podsFolder: join(folder, "pods"),

@@ -37,7 +37,7 @@ const kubeConfig = new KubeConfig();
 if (flags.kubeconfig === undefined) kubeConfig.loadFromDefault();
 else kubeConfig.loadFromFile(flags.kubeconfig);
 
-const { envoy, executablePath, tiedToParent } = machineConfig();
+const { envoy, programEnvironment, tiedToParent } = machineConfig();
 const client = await ClusterClient.connect(kubeConfig);
 const view = new ClusterView(client, logger);
 await view.start();
@@ -46,7 +46,7 @@ const kubelet = await Kubelet.start({
   view,
   folder: resolve(flags.folder),
   programs: [...slipwayPrograms(envoy), ...flags.program],
-  executablePath,
+  programEnvironment,
   launcher: tiedToParent,
   ...(flags.longestPreStop !== undefined && { longestPreStopSeconds: flags.longestPreStop }),
   nodeName: flags.nodeName,

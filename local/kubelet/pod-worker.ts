@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { hasStatus, type ClusterClient } from "../cluster/client.ts";
 import type { Container, Pod, PodCondition, PodStatus } from "../cluster/objects.ts";
 import type { ClusterView } from "../cluster/view.ts";
+import type { ProgramEnvironment } from "../config.ts";
 import { ContainerConfigError, containerEnvironment, expandVariables } from "./container-environment.ts";
 import { historyOf } from "./container-history.ts";
 import { ContainerPaths } from "./container-paths.ts";
@@ -31,8 +32,8 @@ export interface NodeSurroundings {
   ledger: ProcessLedger;
   programs: readonly Program[];
   hostAddress: string;
-  /** Where executables are found: all that containers inherit. */
-  executablePath: string;
+  /** All that containers inherit. */
+  programEnvironment: ProgramEnvironment;
   launcher: readonly string[];
   longestPreStopSeconds: number;
   podsFolder: string;
@@ -233,7 +234,7 @@ export class PodWorker {
     return {
       command: [...this.node.launcher, ...choice.command, ...args],
       environment: {
-        PATH: this.node.executablePath,
+        ...this.node.programEnvironment,
         HOME: paths.root,
         TMPDIR: paths.inside("/tmp"),
         HOSTNAME: this.pod.metadata.name,

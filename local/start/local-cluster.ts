@@ -80,7 +80,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       view,
       folder: join(stateFolder, "kubelet"),
       programs: slipwayPrograms(machine.envoy),
-      executablePath: machine.executablePath,
+      programEnvironment: machine.programEnvironment,
       launcher: machine.tiedToParent,
       longestPreStopSeconds: LONGEST_PRE_STOP_SECONDS,
       nodeName: NODE_NAME,

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ProgramEnvironment } from "../config.ts";
 import { killGroup, type ProcessLedger } from "../kubelet/process-ledger.ts";
 
 const STOP_MS = 3_000;
@@ -13,7 +14,7 @@ interface OperatorOptions {
   projectFolder: string;
   kubeconfig: string;
   logFile: string;
-  executablePath: string;
+  programEnvironment: ProgramEnvironment;
   /** Put before the program, to tie it to this process. */
   launcher: readonly string[];
   ledger: ProcessLedger;
@@ -36,7 +37,7 @@ export class OperatorProcess {
     projectFolder,
     kubeconfig,
     logFile,
-    executablePath,
+    programEnvironment,
     launcher,
     ledger,
   }: OperatorOptions): OperatorProcess {
@@ -47,7 +48,7 @@ export class OperatorProcess {
     const script = join(projectFolder, "operator", "main.ts");
     const [program = process.execPath, ...args] = [...launcher, process.execPath, script, ...flags];
     const child = spawn(program, [...args, `--scale-down-delay=${SCALE_DOWN_DELAY_SECONDS}`], {
-      env: { PATH: executablePath, KUBECONFIG: kubeconfig },
+      env: { ...programEnvironment, KUBECONFIG: kubeconfig },
       detached: true, // Ctrl-C in the terminal is for us; we stop it in order
       stdio: ["ignore", log, log],
     });

@@ -109,8 +109,8 @@ async function runSystem(system: System): Promise<void> {
   try {
     for (const crd of readManifests(join(projectFolder, "crds"))) await applyManifest(cluster.client, crd);
     const logFile = join(stateFolder, "operator.log");
-    const { executablePath, tiedToParent: launcher } = machine;
-    operator = OperatorProcess.start({ projectFolder, kubeconfig, logFile, executablePath, launcher, ledger });
+    const { programEnvironment, tiedToParent: launcher } = machine;
+    operator = OperatorProcess.start({ projectFolder, kubeconfig, logFile, programEnvironment, launcher, ledger });
     const operatorEnded = operator.ended.then((how) => {
       if (interrupted.aborted) return;
       throw new UserError(`The operator ended (${how}); its log is ${logFile}`);

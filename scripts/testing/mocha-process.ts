@@ -1,56 +1,71 @@
 /**
- * Runs one test file with mocha; its argument is a Task as JSON. Tells its parent each result, and ends the process when
- * the tests take too long or leave something open, saying what.
+ * Runs test files with mocha, one after the other; its argument is a Task as JSON. Tells its parent each result, and ends
+ * the process when a file's tests take too long or leave something open, saying what.
  */
 import { resolve } from "node:path";
 import Mocha from "mocha";
 import settings from "../../.mocharc.json" with { type: "json" };
+import { FILE_SEPARATOR } from "./task.ts";
+import type { Report, Task } from "./task.ts";
 
-export interface Task {
-  readonly file: string;
-  /** Of the whole file; then it counts as failed. */
-  readonly timeoutSeconds: number;
-  /** Only tests whose full title contains this. */
-  readonly grep?: string;
-  readonly forbidSkipped?: boolean;
-}
-
-export type Report = "passed" | "failed" | "skipped" | "finished";
-
-/** From the last test's end to the exit, for sockets and processes to close. */
+/** From the last test's end until nothing is open, for sockets and processes to close. */
 const CLOSING_MS = 5_000;
 
-const { file, timeoutSeconds, grep, forbidSkipped } = JSON.parse(process.argv[2] ?? "") as Task;
+const { files, timeoutSeconds, grep, forbidSkipped } = JSON.parse(process.argv[2] ?? "") as Task;
 const report = (message: Report): boolean | undefined => process.send?.(message);
 
-const mocha = new Mocha({
-  timeout: settings.timeout,
-  forbidOnly: settings["forbid-only"],
-  reporter: "spec",
-  forbidPending: forbidSkipped ?? false,
-  ...(grep !== undefined && { fgrep: grep }),
-});
-mocha.addFile(resolve(file));
-await mocha.loadFilesAsync();
+/** Resolves when the file's tests are over. */
+async function run(file: string): Promise<void> {
+  let current = "loading";
+  const tooLong = giveUpAfter(
+    timeoutSeconds * 1_000,
+    () => `${file} took more than ${timeoutSeconds} s, in: ${current}`,
+  );
+  const stuck = (): never => giveUp(`${file} ended in: ${current}`);
+  process.once("beforeExit", stuck);
+  const mocha = new Mocha({
+    timeout: settings.timeout,
+    forbidOnly: settings["forbid-only"],
+    reporter: "spec",
+    forbidPending: forbidSkipped ?? false,
+    ...(grep !== undefined && { fgrep: grep }),
+  });
+  mocha.addFile(resolve(file));
+  await mocha.loadFilesAsync();
+  await new Promise<void>((over) => {
+    mocha
+      .run(() => over())
+      .on("test", (test) => (current = test.fullTitle()))
+      .on("hook", (hook) => (current = hook.fullTitle()))
+      .on("pass", () => report("passed"))
+      .on("pending", () => report("skipped"))
+      .on("fail", () => report("failed"));
+  });
+  clearTimeout(tooLong);
+  process.off("beforeExit", stuck);
+}
 
-let current = "loading";
-// Timers without a reference: they run only if something else keeps the process alive.
-setTimeout(() => giveUp(`took more than ${timeoutSeconds} s, in: ${current}`), timeoutSeconds * 1_000).unref();
+/** Resolves when nothing is left that would keep a process alive. */
+async function closed(file: string): Promise<void> {
+  const open = giveUpAfter(CLOSING_MS, () => `${file} is done but left something open; close it in an after hook`);
+  await new Promise<void>((resolveClosed) => process.once("beforeExit", () => resolveClosed()));
+  clearTimeout(open);
+}
 
-mocha
-  .run((failures) => {
-    process.exitCode = failures > 0 ? 1 : 0;
-    report("finished");
-    setTimeout(() => giveUp(`is done but left something open; close it in an after hook`), CLOSING_MS).unref();
-  })
-  .on("test", (test) => (current = test.fullTitle()))
-  .on("hook", (hook) => (current = hook.fullTitle()))
-  .on("pass", () => report("passed"))
-  .on("pending", () => report("skipped"))
-  .on("fail", () => report("failed"));
+/** A timer without a reference: it runs only if something else keeps the process alive. */
+function giveUpAfter(milliseconds: number, reason: () => string): NodeJS.Timeout {
+  return setTimeout(() => giveUp(reason()), milliseconds).unref();
+}
 
-/** The parent counts it as a failure by the exit code. */
-function giveUp(reason: string): void {
-  console.error(`\n${file} ${reason}\nstill open: ${process.getActiveResourcesInfo().join(", ") || "nothing else"}`);
+/** The parent counts it as a failure of the file, and has those after it run in another process. */
+function giveUp(reason: string): never {
+  console.error(`\n${reason}\nstill open: ${process.getActiveResourcesInfo().join(", ") || "nothing else"}`);
   process.exit(1);
+}
+
+for (const [index, file] of files.entries()) {
+  if (index > 0) for (const stream of [process.stdout, process.stderr]) stream.write(FILE_SEPARATOR);
+  await run(file);
+  await closed(file);
+  report("closed");
 }

@@ -1,27 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect } from "chai";
-import { eventually } from "../support/eventually.ts";
+import { change, endOfChange, given, NAME } from "./support/change.ts";
 import { endState, expectSameState, settled } from "./support/end-state.ts";
 import { FaultProxy, isObjectWrite } from "./support/fault-proxy.ts";
 import type { Fault, ProxiedRequest } from "./support/fault-proxy.ts";
 import { Lanes } from "./support/lanes.ts";
 import { isLongForm } from "./support/forms.ts";
 import { FaultCluster, kubeconfigText } from "./support/site.ts";
-
-const NAME = "loan";
-const spec = (v2: string, weight: number) => ({
-  versions: [
-    { name: "v1", weight: 100 - weight, source: { uri: "configmap://loan-v1" } },
-    { name: "v2", weight, source: { uri: v2 } },
-  ],
-  serving: { replicas: 2 },
-  traffic: { sticky: { header: "x-user-id" } },
-});
-const given = spec("configmap://loan-v2", 20);
-/** A new revision and another weight at once: every kind of write and each stage of make before break. */
-const change = spec("configmap://loan-v3", 40);
 
 type FaultFor = FaultProxy["faultFor"];
 
@@ -151,21 +137,13 @@ describe("an operator whose API server", function () {
     return endState(site.fixture, await settled(site, NAME, 150_000));
   }
 
-  /** The API server goes away after the third write of the change. */
   async function expectSameEndAfter(awayMs: number): Promise<void> {
-    await using site = await cluster.site();
-    const { proxy, fixture } = site;
-    const operator = site.startOperator();
-    await fixture.apply(NAME, given);
-    await settled(site, NAME);
-    const before = proxy.writes.length;
-    await fixture.apply(NAME, change);
-    await eventually(() => expect(proxy.writes.length).to.be.at.least(before + 3));
-    await proxy.down();
-    await sleep(awayMs);
-    await proxy.up();
-    expectSameState(await endState(fixture, await settled(site, NAME)), await undisturbed);
-    expect(operator.hasEnded, "the process has ended").to.equal(false);
+    const end = await endOfChange(cluster, async ({ proxy }) => {
+      await proxy.down();
+      await sleep(awayMs);
+      await proxy.up();
+    });
+    expectSameState(end, await undisturbed);
   }
 
   async function startSecured() {
@@ -192,32 +170,6 @@ describe("an operator whose API server", function () {
       },
     };
   }
-});
-
-describe("an operator whose API server's process", function () {
-  this.timeout(300_000);
-
-  it("is killed in the middle of a change, and started again, comes to the same end", async function () {
-    await using cluster = await FaultCluster.start();
-    const { restartApiServer } = cluster.cluster;
-    if (restartApiServer === undefined) return this.skip(); // another one's process, or this one
-    const changedWith = async (restart: () => Promise<void>): Promise<unknown> => {
-      await using site = await cluster.site();
-      const { proxy, fixture } = site;
-      const operator = site.startOperator();
-      await fixture.apply(NAME, given);
-      await settled(site, NAME);
-      const before = proxy.writes.length;
-      await fixture.apply(NAME, change);
-      await eventually(() => expect(proxy.writes.length).to.be.at.least(before + 3));
-      await restart();
-      const end = await endState(fixture, await settled(site, NAME, 120_000));
-      expect(operator.hasEnded, "the process has ended").to.equal(false);
-      return end;
-    };
-    const undisturbed = await changedWith(async () => {});
-    expectSameState(await changedWith(async () => restartApiServer(5_000)), undisturbed);
-  });
 });
 
 async function certificate(name: "one" | "two"): Promise<{ key: Buffer; cert: Buffer }> {

@@ -30,7 +30,8 @@ export function compareServers(
   prepare: readonly Step[] = [],
   start: () => Promise<Servers> = startServers,
 ): void {
-  describe(`the embedded API server as the real one: ${subject}`, () => {
+  describe(`the embedded API server as the real one: ${subject}`, function () {
+    this.timeout(180_000); // controllers look again after half a minute at what was not gone
     const run = randomBytes(3).toString("hex");
     let servers: Servers;
     let requests = 0;
@@ -45,8 +46,7 @@ export function compareServers(
       return (embedded ?? []).flatMap((answer, index) => differences(answer, real?.[index], `step ${index + 1}`));
     };
 
-    before(async function () {
-      this.timeout(120_000);
+    before(async () => {
       servers = await start();
       for (const server of [servers.embedded, servers.real]) await prepared(server, prepare);
     });

@@ -1,12 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { Agent, request } from "undici";
-import { startApiServer } from "../../local/api-server/server.ts";
 import { systemClock } from "../../operator/kube/clock.ts";
 import { CredentialSource } from "../../operator/kube/credentials.ts";
 import type { Credentials } from "../../operator/kube/credentials.ts";
+import { startEmbeddedApiServer } from "../support/embedded-cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { startControlPlane } from "../support/real-control-plane.ts";
 import type { Answer, Request, Step } from "./request.ts";
@@ -15,7 +12,7 @@ import type { Answer, Request, Step } from "./request.ts";
 const watchPatienceMs = 20_000;
 
 /** How long controllers may take for what a case waits for. */
-const controllerPatienceMs = 30_000;
+const controllerPatienceMs = 90_000;
 
 /** One of the two API servers. */
 export class Server {
@@ -154,7 +151,7 @@ export async function startServers(): Promise<Servers> {
   try {
     const real = await Server.connect(await realKubeconfig(stack));
     stack.defer(() => real.close());
-    const embedded = await Server.connect(await embeddedKubeconfig(stack));
+    const embedded = await Server.connect(await startEmbeddedApiServer(stack));
     stack.defer(() => embedded.close());
     return { embedded, real, close: () => stack.disposeAsync() };
   } catch (error) {
@@ -170,14 +167,4 @@ async function realKubeconfig(stack: AsyncDisposableStack): Promise<string> {
   const controlPlane = await startControlPlane(KUBEBUILDER_ASSETS, { controllers: false });
   stack.defer(() => controlPlane.close());
   return controlPlane.kubeconfig;
-}
-
-async function embeddedKubeconfig(stack: AsyncDisposableStack): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "parity-"));
-  stack.defer(() => rm(folder, { recursive: true, force: true }));
-  const server = await startApiServer();
-  stack.defer(() => server.close());
-  const file = join(folder, "kubeconfig");
-  await writeFile(file, server.kubeconfig());
-  return file;
 }

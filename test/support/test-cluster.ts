@@ -1,19 +1,14 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { pino } from "pino";
-import { startApiServer } from "../../local/api-server/server.ts";
-import { ClusterClient } from "../../local/cluster/client.ts";
-import { startControllers } from "../../local/controllers/controllers.ts";
 import type { Program } from "../../local/kubelet/programs.ts";
 import { systemClock } from "../../operator/kube/clock.ts";
 import { isNotFound } from "../../operator/kube/errors.ts";
-import { collectionPath } from "../../operator/kube/objects.ts";
+import { collectionPath, pods } from "../../operator/kube/objects.ts";
 import type { KubeObject } from "../../operator/kube/objects.ts";
 import { KubeTransport } from "../../operator/kube/transport.ts";
 import { startOperator } from "../../operator/operator.ts";
 import type { Operator } from "../../operator/operator.ts";
+import { connect, startEmbeddedCluster } from "./embedded-cluster.ts";
 import { eventually } from "./eventually.ts";
 import { installCrds } from "./install-crds.ts";
 import { startInstantKubelet } from "./instant-kubelet.ts";
@@ -54,14 +49,15 @@ export type Pods = "instant" | "processes";
 export async function startTestCluster(pods: Pods, programs: readonly Program[] = []): Promise<TestCluster> {
   const stack = new AsyncDisposableStack();
   try {
-    const { kubeconfigFile, restartApiServer } = await startServer(stack);
+    const { kubeconfigFile, restartApiServer, outlivesTests } = await startServer(stack);
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromFile(kubeconfigFile);
     const client = new KubeTransport(kubeConfig, { userAgent: "slipway-test" });
     stack.defer(() => client.close());
     await installCrds(client);
     await startPods(pods, programs, kubeconfigFile, client, stack);
-    const namespace = await createNamespace(client, stack);
+    const namespace = await createNamespace(client);
+    if (outlivesTests) stack.defer(() => deleteNamespace(client, namespace));
     return {
       kubeConfig,
       kubeconfigFile,
@@ -81,33 +77,19 @@ export async function startTestCluster(pods: Pods, programs: readonly Program[] 
   }
 }
 
-async function startServer(
-  stack: AsyncDisposableStack,
-): Promise<{ kubeconfigFile: string } & Pick<TestCluster, "restartApiServer">> {
+interface Server extends Pick<TestCluster, "kubeconfigFile" | "restartApiServer"> {
+  readonly outlivesTests?: boolean;
+}
+
+async function startServer(stack: AsyncDisposableStack): Promise<Server> {
   const { KUBECONFIG, KUBEBUILDER_ASSETS } = process.env;
-  if (KUBECONFIG) return { kubeconfigFile: KUBECONFIG };
+  if (KUBECONFIG) return { kubeconfigFile: KUBECONFIG, outlivesTests: true };
   if (KUBEBUILDER_ASSETS) {
     const controlPlane = await startControlPlane(KUBEBUILDER_ASSETS);
     stack.defer(() => controlPlane.close());
     return { kubeconfigFile: controlPlane.kubeconfig, restartApiServer: controlPlane.restartApiServer };
   }
-  const folder = await mkdtemp(join(tmpdir(), "embedded-"));
-  stack.defer(() => rm(folder, { recursive: true, force: true }));
-  const server = await startApiServer();
-  stack.defer(() => server.close());
-  const file = join(folder, "kubeconfig");
-  await writeFile(file, server.kubeconfig());
-  const controllers = await startControllers({ client: await connect(file, stack), logger: silent });
-  stack.defer(() => controllers.close());
-  return { kubeconfigFile: file };
-}
-
-async function connect(kubeconfig: string, stack: AsyncDisposableStack): Promise<ClusterClient> {
-  const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromFile(kubeconfig);
-  const client = await ClusterClient.connect(kubeConfig);
-  stack.defer(() => client.close());
-  return client;
+  return { kubeconfigFile: await startEmbeddedCluster(stack) };
 }
 
 async function startPods(
@@ -130,23 +112,21 @@ async function startPods(
   }
 }
 
-async function createNamespace(client: KubeTransport, stack: AsyncDisposableStack): Promise<string> {
+async function createNamespace(client: KubeTransport): Promise<string> {
   const body = { apiVersion: "v1", kind: "Namespace", metadata: { generateName: "slipway-test-" } };
   const { metadata } = await client.request<KubeObject>("POST", "/api/v1/namespaces", { body });
-  const path = `/api/v1/namespaces/${metadata.name}`;
-  stack.defer(async () => {
-    await client.request("DELETE", path).catch((error: unknown) => {
-      if (!isNotFound(error)) throw error;
-    });
-    await eventually(async () => {
-      const rest = await client.request(
-        "GET",
-        collectionPath({ group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true }, metadata.name),
-      );
-      if ((rest as { items: unknown[] }).items.length > 0) throw new Error(`pods of ${metadata.name} are still there`);
-    }, 60_000);
-  });
   return metadata.name;
+}
+
+/** Resolves when its pods are gone: the next suite finds no processes of this one. */
+async function deleteNamespace(client: KubeTransport, name: string): Promise<void> {
+  await client.request("DELETE", `/api/v1/namespaces/${name}`).catch((error: unknown) => {
+    if (!isNotFound(error)) throw error;
+  });
+  await eventually(async () => {
+    const { items } = await client.request<{ items: KubeObject[] }>("GET", collectionPath(pods, name));
+    if (items.length > 0) throw new Error(`pods of ${name} are still there`);
+  }, 60_000);
 }
 
 async function operatorFor(kubeConfig: KubeConfig, namespace: string, settings: OperatorSettings): Promise<Operator> {

@@ -62,6 +62,8 @@ export class FaultProxy implements AsyncDisposable {
   faultFor: (request: ProxiedRequest) => Fault | undefined = () => undefined;
   /** Only one write at a time is with the API server: then their order is their order here. */
   serialWrites = false;
+  /** Monotonic milliseconds at which all that is told late of watches will have been told, as far as it is known. */
+  toldAt = Number.NEGATIVE_INFINITY;
   readonly #upstream: URL;
   readonly #credentials: CredentialSource;
   #options: ProxyOptions;
@@ -163,7 +165,7 @@ export class FaultProxy implements AsyncDisposable {
     if (fault?.kind === "hold") await fault.until;
     const upstream = await this.#forward(request, incoming);
     request.status = upstream.statusCode;
-    if (request.query.get("watch") === "true") return relayWatch(upstream, response, fault);
+    if (request.query.get("watch") === "true") return this.#relayWatch(upstream, response, fault);
     const body = await upstream.body.text();
     if (fault?.kind === "loseAnswer") return void response.destroy();
     if (fault?.kind === "withhold") {
@@ -192,6 +194,37 @@ export class FaultProxy implements AsyncDisposable {
     });
   }
 
+  async #relayWatch(
+    upstream: Dispatcher.ResponseData,
+    response: ServerResponse,
+    fault: Fault | undefined,
+  ): Promise<void> {
+    response.once("close", () => upstream.body.destroy());
+    upstream.body.on("error", () => response.destroy());
+    response.writeHead(upstream.statusCode, { "content-type": String(upstream.headers["content-type"]) });
+    response.flushHeaders();
+    if (fault?.kind === "expire") {
+      const object = { kind: "Status", status: "Failure", code: 410, reason: "Expired", message: "the test says so" };
+      response.end(`${JSON.stringify({ type: "ERROR", object })}\n`);
+      return;
+    }
+    let lines = 0;
+    for await (const chunk of upstream.body as AsyncIterable<Buffer>) {
+      if (fault?.kind === "lag") {
+        setTimeout(() => response.destroyed || response.write(chunk), fault.ms);
+        this.toldAt = performance.now() + fault.ms;
+        continue;
+      }
+      lines += chunk.filter((byte) => byte === NEWLINE).length;
+      if (fault?.kind === "cut" && lines > fault.afterLines) {
+        response.write(chunk.subarray(0, Math.ceil(chunk.length / 2)), () => response.destroy());
+        return;
+      }
+      response.write(chunk);
+    }
+    response.end();
+  }
+
   #hang(response: ServerResponse): void {
     this.#hanging.add(response);
     response.once("close", () => this.#hanging.delete(response));
@@ -217,36 +250,6 @@ function answer(response: ServerResponse, code: number, reason: string, retryAft
       ...(retryAfterSeconds !== undefined && { "retry-after": String(retryAfterSeconds) }),
     })
     .end(JSON.stringify(body));
-}
-
-async function relayWatch(
-  upstream: Dispatcher.ResponseData,
-  response: ServerResponse,
-  fault: Fault | undefined,
-): Promise<void> {
-  response.once("close", () => upstream.body.destroy());
-  upstream.body.on("error", () => response.destroy());
-  response.writeHead(upstream.statusCode, { "content-type": String(upstream.headers["content-type"]) });
-  response.flushHeaders();
-  if (fault?.kind === "expire") {
-    const object = { kind: "Status", status: "Failure", code: 410, reason: "Expired", message: "the test says so" };
-    response.end(`${JSON.stringify({ type: "ERROR", object })}\n`);
-    return;
-  }
-  let lines = 0;
-  for await (const chunk of upstream.body as AsyncIterable<Buffer>) {
-    if (fault?.kind === "lag") {
-      setTimeout(() => response.destroyed || response.write(chunk), fault.ms);
-      continue;
-    }
-    lines += chunk.filter((byte) => byte === NEWLINE).length;
-    if (fault?.kind === "cut" && lines > fault.afterLines) {
-      response.write(chunk.subarray(0, Math.ceil(chunk.length / 2)), () => response.destroy());
-      return;
-    }
-    response.write(chunk);
-  }
-  response.end();
 }
 
 const NEWLINE = 0x0a;

@@ -92,7 +92,8 @@ export class Site implements AsyncDisposable {
 
   /**
    * Once its operators have nothing left to do. An object may say that it is live while a router is still touched or its
-   * report is on its way: nobody works, nothing waits, and for longer than an operator leaves routers alone came no write.
+   * report is on its way: nobody works, nothing waits, and for longer than an operator leaves routers alone came no write,
+   * nor was it told anything late.
    */
   async idle(): Promise<void> {
     const alive = this.#operators.filter(({ hasEnded }) => !hasEnded);
@@ -102,6 +103,8 @@ export class Site implements AsyncDisposable {
       const [last] = this.proxy.writes.slice(-1);
       if (last !== undefined && performance.now() - last.at < QUIET_MS)
         throw new Error(`${last.method} ${last.path} came within the last ${QUIET_MS} ms`);
+      if (performance.now() - this.proxy.toldAt < QUIET_MS)
+        throw new Error("what is told late has just been told, or will be");
     }, 60_000);
   }
 

@@ -1,6 +1,9 @@
-import { Pool } from "undici";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "undici";
 
 const CLIENTS = 20;
+/** Of each client: some hundred requests a second in all, so that what is tested gets most of the processors. */
+const BETWEEN_REQUESTS_MS = 25;
 const APPLICANT = JSON.stringify({ age: 58, income: 20288, credit_score: 669 });
 
 interface Answer {
@@ -12,9 +15,9 @@ interface Answer {
 export async function predictForUsers(port: number, users: readonly string[]): Promise<Map<string, string>> {
   const answers = new Map<string, string>();
   const queue = users.values();
-  await withClients(port, async (pool) => {
+  await withClients(port, async (connection) => {
     for (const user of queue) {
-      const { status, text } = await predict(pool, user);
+      const { status, text } = await predict(connection, user);
       if (status !== 200) throw new Error(`${user} got ${status}: ${text}`);
       answers.set(user, (JSON.parse(text) as Answer).model_variant);
     }
@@ -30,22 +33,23 @@ export interface LoadResult {
   readonly versions: ReadonlySet<string>;
 }
 
-/** Clients on kept connections predict without pause until `scenario` is over. */
+/** Clients on kept connections predict, each again and again, until `scenario` is over. */
 export async function predictWhile(port: number, scenario: () => Promise<void>): Promise<LoadResult> {
   const failures: string[] = [];
   const versions = new Set<string>();
   let sent = 0;
   const over = new AbortController();
-  const load = withClients(port, async (pool) => {
+  const load = withClients(port, async (connection) => {
     while (!over.signal.aborted) {
       sent += 1;
       try {
-        const { status, text } = await predict(pool, `user-${sent}`);
+        const { status, text } = await predict(connection, `user-${sent}`);
         if (status === 200) versions.add((JSON.parse(text) as Answer).model_version);
         else failures.push(`${status}: ${text}`);
       } catch (error) {
         failures.push(String(error));
       }
+      await sleep(BETWEEN_REQUESTS_MS);
     }
   });
   await scenario().finally(() => over.abort());
@@ -53,8 +57,8 @@ export async function predictWhile(port: number, scenario: () => Promise<void>):
   return { clients: CLIENTS, sent, failures, versions };
 }
 
-async function predict(pool: Pool, user: string): Promise<{ status: number; text: string }> {
-  const { statusCode, body } = await pool.request({
+async function predict(connection: Client, user: string): Promise<{ status: number; text: string }> {
+  const { statusCode, body } = await connection.request({
     method: "POST",
     path: "/predict",
     headers: { "content-type": "application/json", "x-user-id": user },
@@ -63,11 +67,11 @@ async function predict(pool: Pool, user: string): Promise<{ status: number; text
   return { status: statusCode, text: await body.text() };
 }
 
-async function withClients(port: number, client: (pool: Pool) => Promise<void>): Promise<void> {
-  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: CLIENTS });
+async function withClients(port: number, client: (connection: Client) => Promise<void>): Promise<void> {
+  const connections = Array.from({ length: CLIENTS }, () => new Client(`http://127.0.0.1:${port}`));
   try {
-    await Promise.all(Array.from({ length: CLIENTS }, () => client(pool)));
+    await Promise.all(connections.map(client));
   } finally {
-    await pool.close();
+    await Promise.all(connections.map((connection) => connection.close()));
   }
 }

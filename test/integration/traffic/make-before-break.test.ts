@@ -17,10 +17,7 @@ describe("traffic during a change", function () {
   after(async () => running?.close());
 
   it("loses no request while a new version of the model comes in, with routers and without", async () => {
-    for (const [name, traffic] of [
-      ["routed", sticky],
-      ["direct", {}],
-    ] as const) {
+    const losesNone = async (name: string, traffic: object): Promise<void> => {
       await running.fixture.apply(name, { ...oneVersion, serving: { replicas: 2 }, ...traffic });
       await running.fixture.ready(name, 60_000);
       const port = await running.fronts.portOf(running.cluster.namespace, name);
@@ -45,7 +42,8 @@ describe("traffic during a change", function () {
       expect(result.failures, name).to.deep.equal([]);
       expect(result.sent, name).to.be.greaterThan(100);
       expect(result.versions, name).to.deep.equal(new Set(["1.0.0", "2.0.0"]));
-    }
+    };
+    await Promise.all([losesNone("routed", sticky), losesNone("direct", {})]);
   });
 
   it("loses no request while routers come in front of a version, and go again", async () => {

@@ -8,6 +8,10 @@ import { predictForUsers } from "./clients.ts";
 import { startRunningSystem, sticky } from "./running-system.ts";
 import type { RunningSystem } from "./running-system.ts";
 
+const USERS = 2_500;
+/** Five standard deviations of the share of so many users. */
+const CHANCE = 0.04;
+
 describe("traffic of two versions", function () {
   this.timeout(120_000);
   let running: RunningSystem;
@@ -21,9 +25,9 @@ describe("traffic of two versions", function () {
     await running.fixture.apply("loan", twoVersions(80, 20, sticky));
     const at80 = await running.fixture.ready("loan", 60_000);
     const port = await running.fronts.portOf(running.cluster.namespace, "loan");
-    const users = Array.from({ length: 5_000 }, (_, index) => `user-${index}`);
+    const users = Array.from({ length: USERS }, (_, index) => `user-${index}`);
     const before = await predictForUsers(port, users);
-    expect(share(before, "v2")).to.be.closeTo(0.2, 0.03);
+    expect(share(before, "v2")).to.be.closeTo(0.2, CHANCE);
     expect(before).to.deep.equal(await predicted(at80, users));
     expect(await predictForUsers(port, users.slice(0, 500))).to.deep.equal(new Map([...before].slice(0, 500)));
 
@@ -37,7 +41,7 @@ describe("traffic of two versions", function () {
     expect(after).to.deep.equal(await predicted(at60, users));
     const moved = users.filter((user) => before.get(user) !== after.get(user));
     expect(new Set(moved.map((user) => `${before.get(user)}->${after.get(user)}`))).to.deep.equal(new Set(["v1->v2"]));
-    expect(moved.length / users.length).to.be.closeTo(0.2, 0.03);
+    expect(moved.length / users.length).to.be.closeTo(0.2, CHANCE);
   });
 
   /** Which version the model in operator/traffic gives each user. */

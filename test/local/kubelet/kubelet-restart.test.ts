@@ -41,7 +41,7 @@ describe("a kubelet that was killed", function () {
     const start = () => {
       const args = ["--kubeconfig", kubeconfig, "--folder", join(folder, "state"), "--node-name", "phoenix"];
       kubelet = spawn(process.execPath, [join(PROJECT, "local/kubelet/main.ts"), ...args], {
-        env: { PATH: "" },
+        env: { ...process.env, PATH: "" },
         stdio: "ignore",
       });
       return kubelet;

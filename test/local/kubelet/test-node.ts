@@ -38,9 +38,9 @@ export class TestNode {
     await view.start();
     const folder = mkdtempSync(join(tmpdir(), "slipway-kubelet-"));
     const programs = [...slipwayPrograms(undefined), { image: "node", command: [process.execPath] as const }];
-    const executablePath = "/usr/bin:/bin";
+    const programEnvironment = { PATH: "/usr/bin:/bin" };
     const launcher = machineConfig().tiedToParent;
-    const options = { client, view, folder, programs, executablePath, launcher, logger };
+    const options = { client, view, folder, programs, programEnvironment, launcher, logger };
     const kubelet = await Kubelet.start({ ...options, nodeName: NODE, crashBackoffMs: CRASH_BACKOFF_MS });
     return new TestNode(api, client, view, kubelet, folder);
   }

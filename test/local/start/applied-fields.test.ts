@@ -1,25 +1,15 @@
 import { expect } from "chai";
-import { startApiServer, type ApiServer } from "../../../local/api-server/server.ts";
-import { ClusterClient } from "../../../local/cluster/client.ts";
 import type { KubeObject } from "../../../local/cluster/objects.ts";
 import { fieldsAppliedBy } from "../../../local/start/applied-fields.ts";
+import { FreshApiServer } from "../fresh-api-server.ts";
 
 const path = "/api/v1/namespaces/default/services/front";
 
 describe("what a manager has applied of an object", () => {
-  let server: ApiServer;
-  let client: ClusterClient;
-  beforeEach(async () => {
-    server = await startApiServer();
-    client = ClusterClient.plain(server.url);
-  });
-  afterEach(async () => {
-    await client.close();
-    await server.close();
-  });
+  const api = new FreshApiServer();
   const apply = (manager: string, { metadata, spec }: { metadata?: object; spec?: object }): Promise<KubeObject> => {
     const body = { apiVersion: "v1", kind: "Service", metadata: { name: "front", ...metadata }, spec };
-    return client.request("PATCH", path, { patch: "apply", query: { fieldManager: manager }, body });
+    return api.client.request("PATCH", path, { patch: "apply", query: { fieldManager: manager }, body });
   };
 
   it("is what it sent: maps, items by their keys, members of sets; and nothing of another manager", async () => {
@@ -47,7 +37,7 @@ describe("what a manager has applied of an object", () => {
     await apply("mine", { spec: { ports: [{ port: 80 }] } });
     const body = { metadata: { labels: { team: "growth" } } };
     const query = { fieldManager: "editor" };
-    const live = await client.request<KubeObject>("PATCH", path, { patch: "merge", query, body });
+    const live = await api.client.request<KubeObject>("PATCH", path, { patch: "merge", query, body });
     expect(fieldsAppliedBy("editor", live)).to.deep.equal({});
   });
 });

@@ -1,15 +1,6 @@
-import { execFile } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect } from "chai";
-import { findProgram } from "../../support/programs.ts";
-import { startClusters } from "../clusters.ts";
-import type { Clusters } from "../clusters.ts";
-
-/** Other helms than the one of SLIPWAY_HELM, separated as in PATH. */
-const others = (process.env["PARITY_HELMS"] ?? "").split(":").filter(Boolean);
+import { compareClusters } from "./stock-client.ts";
 
 const files: Record<string, string> = {
   "Chart.yaml": "apiVersion: v2\nname: small\nversion: 1.0.0\nappVersion: '1'\n",
@@ -59,49 +50,13 @@ const commands = [
   "list --uninstalled",
 ] as const;
 
-for (const helm of [undefined, ...others]) {
-  describe(`helm on the embedded cluster as on a real one${helm ? ` (${helm.split("/").at(-1)})` : ""}`, function () {
-    this.timeout(120_000);
-    let clusters: Clusters;
-    let folder: string;
-    let program: string;
+compareClusters("helm", { others: process.env["PARITY_HELMS"], prepare: writeChart, masked }, (compare) => {
+  for (const command of commands) it(command, () => compare(command));
+});
 
-    before(async () => {
-      program = helm ?? (await findProgram("helm"));
-      clusters = await startClusters(`parity-${randomBytes(3).toString("hex")}`);
-      folder = await mkdtemp(join(tmpdir(), "parity-helm-"));
-      await mkdir(join(folder, "chart/templates"), { recursive: true });
-      for (const [name, text] of Object.entries(files)) await writeFile(join(folder, "chart", name), text);
-    });
-    after(async () => {
-      await clusters?.close();
-      if (folder) await rm(folder, { recursive: true, force: true });
-    });
-
-    for (const command of commands) {
-      it(command, async () => {
-        const [embedded, real] = await Promise.all(
-          [clusters.embedded, clusters.real].map((file) => run(file, command)),
-        );
-        expect(embedded).to.deep.equal(real);
-      });
-    }
-
-    async function run(kubeconfig: string, command: string): Promise<object> {
-      const args = ["--namespace", clusters.namespace, ...command.split(" ")];
-      const env = {
-        PATH: process.env["PATH"],
-        HOME: join(folder, kubeconfig.replaceAll("/", "_")),
-        KUBECONFIG: kubeconfig,
-      };
-      return new Promise((resolve) => {
-        execFile(program, args, { cwd: folder, timeout: 90_000, env }, (error, stdout, stderr) => {
-          const code = error === null ? 0 : typeof error.code === "number" ? error.code : 127;
-          resolve({ code, stdout: masked(stdout), stderr: masked(stderr) });
-        });
-      });
-    }
-  });
+async function writeChart(folder: string): Promise<void> {
+  await mkdir(join(folder, "chart/templates"), { recursive: true });
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, "chart", name), text);
 }
 
 /** Without times, and without the state of the children, which helm lists in no order. */

@@ -1,22 +1,7 @@
-import { execFile } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect } from "chai";
 import { eventually } from "../../support/eventually.ts";
-import { findProgram } from "../../support/programs.ts";
-import { startClusters } from "../clusters.ts";
-import type { Clusters } from "../clusters.ts";
-
-/** Other stock clients than the one of SLIPWAY_KUBECTL, separated as in PATH. */
-const others = (process.env["PARITY_KUBECTLS"] ?? "").split(":").filter(Boolean);
-
-interface Output {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { compareClusters } from "./stock-client.ts";
 
 const deployment = (image: string, replicas = 2): string => `
 apiVersion: apps/v1
@@ -65,8 +50,8 @@ spec:
 const tool = (size: string): string =>
   `{apiVersion: kubectl.slipway.dev/v1, kind: Tool, metadata: {name: saw}, spec: {size: ${size}, note: a}}\n`;
 
-/** A command, and what is masked in its output beside times, addresses and generated names. */
-type Command = readonly [args: string, options?: { input?: string; env?: Record<string, string>; later?: true }];
+/** A command, and how it is run. */
+type Command = readonly [args: string, options?: { env?: Record<string, string>; later?: true }];
 
 /** What people type, in the order in which they type it; `later`: the output is awaited, for controllers take their time. */
 const commands: readonly Command[] = [
@@ -77,10 +62,10 @@ const commands: readonly Command[] = [
   ["create deployment dry --image=example.com/a:1 --dry-run=server -o yaml"],
   ["apply -f web.yaml"],
   ["apply -f web.yaml"],
-  ["diff -f web.yaml"],
-  ["diff -f web-2.yaml"],
   ["rollout status deployment/web --timeout=30s"],
   ["get deployment web", { later: true }],
+  ["diff -f web.yaml"],
+  ["diff -f web-2.yaml"],
   ["get deployment web -o wide", { later: true }],
   ["get deployment web -o jsonpath={.spec.template.spec.containers[0].resources.limits}"],
   ["get deployment web -o custom-columns=NAME:.metadata.name,WANTED:.spec.replicas"],
@@ -98,7 +83,9 @@ const commands: readonly Command[] = [
   ["wait --for=jsonpath={.status.readyReplicas}=3 deployment/web --timeout=30s"],
   ["scale deployment/web --replicas=1 --current-replicas=7"],
   ["set image deployment/web main=example.com/web:3"],
+  ["rollout status deployment/web --timeout=30s"], // each template that a controller has seen leaves a ReplicaSet
   ["set env deployment/web A=b"],
+  ["rollout status deployment/web --timeout=30s"],
   ["expose deployment web --port=80 --dry-run=server -o jsonpath={.spec.selector}"],
   ["label deployment web tier=front"],
   ["label deployment web tier=back"],
@@ -169,66 +156,10 @@ const commands: readonly Command[] = [
   ["delete crd tools.kubectl.slipway.dev"],
 ];
 
-for (const kubectl of [undefined, ...others]) {
-  describe(`kubectl on the embedded cluster as on a real one${kubectl ? ` (${kubectl.split("/").at(-1)})` : ""}`, function () {
-    this.timeout(90_000);
-    let clusters: Clusters;
-    let folder: string;
-    let program: string;
-
-    before(async () => {
-      program = kubectl ?? (await findProgram("kubectl"));
-      clusters = await startClusters(`parity-${randomBytes(3).toString("hex")}`);
-      folder = await mkdtemp(join(tmpdir(), "parity-kubectl-"));
-      await writeFiles(folder);
-    });
-    after(async () => {
-      await clusters?.close();
-      if (folder) await rm(folder, { recursive: true, force: true });
-    });
-
-    for (const [args, { env = {}, later = false } = {}] of commands) {
-      it(args, async () => {
-        const compare = async (): Promise<void> => {
-          const [embedded, real] = await Promise.all(
-            [clusters.embedded, clusters.real].map((file) => run(file, args, env)),
-          );
-          expect(embedded).to.deep.equal(real);
-        };
-        if (later) await eventually(compare, 60_000);
-        else await compare();
-      });
-    }
-
-    async function run(kubeconfig: string, args: string, env: Record<string, string>): Promise<Output> {
-      const all = [
-        "--namespace",
-        clusters.namespace,
-        "--cache-dir",
-        join(folder, kubeconfig.replaceAll("/", "_")),
-        ...args.split(" "),
-      ];
-      const filled = Object.fromEntries(
-        Object.entries(env).map(([name, value]) => [name, value.replace("{folder}", folder)]),
-      );
-      return new Promise((resolve) => {
-        execFile(
-          program,
-          all,
-          {
-            cwd: folder,
-            timeout: 60_000,
-            env: { PATH: process.env["PATH"], HOME: folder, KUBECONFIG: kubeconfig, ...filled },
-          },
-          (error, stdout, stderr) => {
-            const code = error === null ? 0 : typeof error.code === "number" ? error.code : 127;
-            resolve({ code, stdout: masked(stdout), stderr: masked(stderr) });
-          },
-        );
-      });
-    }
-  });
-}
+compareClusters("kubectl", { others: process.env["PARITY_KUBECTLS"], prepare: writeFiles, masked }, (compare) => {
+  for (const [args, { env, later = false } = {}] of commands)
+    it(args, () => (later ? eventually(() => compare(args, env), 60_000) : compare(args, env)));
+});
 
 /** Without what two clusters cannot have in common: times, ages, versions, uids, generated names, temporary files. */
 function masked(output: string): string {

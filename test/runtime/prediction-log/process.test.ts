@@ -12,6 +12,7 @@ import { promisify } from "node:util";
 import { expect } from "chai";
 
 import { waitFor } from "../support/wait-for.ts";
+import { imageEnvironment } from "../support/runtime-process.ts";
 import { LogFile } from "./log-file.ts";
 
 const APPLICANT = JSON.stringify({ age: 34, income: 52_000, credit_score: 700 });
@@ -24,7 +25,7 @@ class LoggingProcess {
   #changed: () => void = () => undefined;
 
   constructor(environment: Readonly<Record<string, string>>, stdout: "pipe" | number = "pipe") {
-    const env = { PATH: process.env["PATH"] ?? "", MODEL_URI: LOAN, PORT: "0", HOST: "127.0.0.1", DRAIN_SECONDS: "0" };
+    const env = { ...imageEnvironment(), MODEL_URI: LOAN, PORT: "0", HOST: "127.0.0.1", DRAIN_SECONDS: "0" };
     this.#child = spawn(process.execPath, ["runtime/main.ts"], {
       env: { ...env, ...environment },
       stdio: ["ignore", stdout, "pipe"],

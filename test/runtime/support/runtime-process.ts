@@ -11,6 +11,12 @@ interface LogLine {
   readonly [key: string]: unknown;
 }
 
+/** The image's own: where programs are, and Node's compiled code. */
+export function imageEnvironment(): { PATH: string; NODE_COMPILE_CACHE?: string } {
+  const { PATH = "", NODE_COMPILE_CACHE } = process.env;
+  return { PATH, ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }) };
+}
+
 /** `node runtime/main.ts` as a container would run it: nothing of our environment but what is given. */
 export class RuntimeProcess {
   readonly #child: ChildProcess;
@@ -20,7 +26,7 @@ export class RuntimeProcess {
 
   constructor(environment: Readonly<Record<string, string>>, args: readonly string[] = []) {
     const env = {
-      PATH: process.env["PATH"] ?? "",
+      ...imageEnvironment(),
       PORT: "0",
       HOST: "127.0.0.1",
       DRAIN_SECONDS: "0",

@@ -2,23 +2,31 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { runFile } from "../../scripts/testing/run-file.ts";
-import type { FileResult, Surroundings } from "../../scripts/testing/run-file.ts";
-import type { Task } from "../../scripts/testing/mocha-process.ts";
+import { runFiles } from "../../scripts/testing/run-files.ts";
+import type { FileResult, Surroundings } from "../../scripts/testing/run-files.ts";
+import type { Task } from "../../scripts/testing/task.ts";
 import { eventually } from "../support/eventually.ts";
 
 describe("A test file that", () => {
   let folder: string;
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "run-file-"));
+    folder = await mkdtemp(join(tmpdir(), "run-files-"));
   });
   after(() => rm(folder, { recursive: true }));
 
-  const run = async (source: string, options: Partial<Task & Surroundings> = {}): Promise<FileResult> => {
+  const runAll = async (
+    sources: readonly string[],
+    options: Partial<Task & Surroundings> = {},
+  ): Promise<FileResult[]> => {
     const { signal = new AbortController().signal, environment = process.env, ...task } = options;
-    const file = join(folder, "planted.test.mjs");
-    await writeFile(file, source);
-    return runFile({ file, timeoutSeconds: 60, ...task }, { environment, signal });
+    const files = sources.map((_, index) => join(folder, `planted-${index}.test.mjs`));
+    for (const [index, file] of files.entries()) await writeFile(file, sources[index] ?? "");
+    return runFiles({ files, timeoutSeconds: 60, ...task }, { environment, signal });
+  };
+  const run = async (source: string, options: Partial<Task & Surroundings> = {}): Promise<FileResult> => {
+    const [result] = await runAll([source], options);
+    if (result === undefined) throw new Error("the file has no result");
+    return result;
   };
 
   for (const [what, source, counts, output] of [
@@ -37,6 +45,12 @@ describe("A test file that", () => {
       "ended with exit code 0",
     ],
     ["is left with .only has failed", `it.only("a", () => {});`, { passed: 0, failed: 1, skipped: 0 }, "only"],
+    [
+      "waits for what never comes has failed",
+      `await new Promise(() => {});`,
+      { passed: 0, failed: 1 },
+      "ended in: loading",
+    ],
     [
       "breaks after its last test has failed",
       `it("a", () => { setTimeout(() => { throw new Error("late"); }, 50); });`,
@@ -78,6 +92,34 @@ describe("A test file that", () => {
     const pid = Number(/pid (\d+)/.exec(output)?.[1]);
     await eventually(() => expect(() => process.kill(pid, 0)).to.throw("ESRCH"));
   });
+
+  for (const [what, source, output] of [
+    ["ends the process", `it("c", () => process.exit(0));`, "ended with exit code 0"],
+    [
+      "leaves open",
+      `import { createServer } from "node:net"; it("c", () => { createServer().listen(0); }); it.skip("d");`,
+      "TCPServerWrap",
+    ],
+    ["breaks late", `it("c", () => { setTimeout(() => { throw new Error("late"); }, 50); });`, "late"],
+  ] as const)
+    it(`${what} in a process that it shares has failed, and the files before and after it count as they are`, async () => {
+      const [before, failing, ...after] = await runAll([
+        `it("a", () => console.log("of a")); it("b", () => { throw new Error("of b"); });`,
+        source,
+        `it("e", () => console.log("of e"));`,
+        `it("f", () => console.error("of f"));`,
+      ]);
+      expect(before).to.include({ passed: 1, failed: 1 });
+      expect(before?.output).to.include("of a").and.include("Error: of b").and.not.include(output);
+      expect(failing?.file).to.include("planted-1");
+      expect(failing).to.include({ failed: 1 });
+      expect(failing?.output).to.include(output).and.not.include("of b");
+      expect(after.map(({ passed, failed }) => [passed, failed])).to.deep.equal([
+        [1, 0],
+        [1, 0],
+      ]);
+      expect(after.map(({ output: text }) => /of \w/.exec(text)?.[0])).to.deep.equal(["of e", "of f"]);
+    });
 
   it("is interrupted ends at once", async () => {
     const controller = new AbortController();
