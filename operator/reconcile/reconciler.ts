@@ -30,6 +30,7 @@ import type { Cluster } from "./cluster.ts";
 import { gather, readyRouterPods, revisionPods } from "./gather.ts";
 import type { LoadedModels } from "./loaded-models.ts";
 import type { PodComplaints } from "./pod-complaints.ts";
+import { ownChildren } from "./own-children.ts";
 import { ownershipOf } from "./ownership.ts";
 import { remainsOf } from "./remains.ts";
 import { childKey } from "./resource-types.ts";
@@ -190,8 +191,8 @@ function isStateLost(
 }
 
 /** A first deployment has no children to read a record off. */
-function salvaged({ object, children }: Sighting, now: number): RolloutRecord | undefined {
-  const remains = remainsOf(children.filter((child) => ownershipOf(child, object) !== "Foreign"));
+function salvaged(sighting: Sighting, now: number): RolloutRecord | undefined {
+  const remains = remainsOf(ownChildren(sighting));
   return remains && salvagedRecord(remains, now);
 }
 
