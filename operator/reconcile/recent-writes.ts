@@ -26,12 +26,13 @@ export class RecentWrites {
     this.#written.set(key, { object: written, at: this.#clock.monotonic() });
   }
 
-  /** The watch told of this state of the object, or that it is gone. */
-  caughtUp(seen: KubeObject | undefined, isGone: boolean): void {
-    if (seen === undefined) return;
+  /** The watch told of this state of the object, or that it is gone. True for the very state that was written last. */
+  caughtUp(seen: KubeObject | undefined, isGone: boolean): boolean {
+    if (seen === undefined) return false;
     const written = this.#written.get(identity(seen))?.object;
-    if (written === undefined) return;
+    if (written === undefined) return false;
     if (isGone || version(seen) >= version(written)) this.#written.delete(identity(seen));
+    return !isGone && version(seen) === version(written);
   }
 
   newer(cached: KubeObject): KubeObject {
