@@ -4,7 +4,7 @@ import type { Clock } from "../kube/clock.ts";
 import { Informer } from "../kube/informer.ts";
 import type { Log } from "../kube/log.ts";
 import { formatKey, keyOf, pods } from "../kube/objects.ts";
-import type { KubeObject, ObjectKey, ResourceType } from "../kube/objects.ts";
+import type { KubeObject, ObjectKey } from "../kube/objects.ts";
 import { byLabel } from "../kube/store.ts";
 import type { KubeClient } from "../kube/transport.ts";
 import type { Turn } from "../kube/work-queue.ts";
