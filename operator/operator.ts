@@ -106,7 +106,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
     metrics: metrics.controller(NAME),
   });
   // A replica that waits for the lease would fill its queue with keys that nobody takes.
-  world.onChange((key, priority) => controller.isStarted && controller.enqueue(key, priority));
+  world.onChange((key, turn) => controller.isStarted && controller.enqueue(key, turn));
   const health = await startHealthServer({
     host: config.bindAddress,
     healthPort: config.healthPort,
@@ -122,7 +122,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
   elector?.start();
   const work = startWork(world, elector, controller, log);
   const resync = setInterval(() => {
-    if (controller.isStarted) for (const key of world.keys()) controller.enqueue(key, "low");
+    if (controller.isStarted) for (const key of world.keys()) controller.enqueue(key, { priority: "low" });
   }, RESYNC_MS);
   log.info({ ...health, close: undefined, namespaces: config.namespaces }, "operator started");
   return {
@@ -152,7 +152,7 @@ function startWork(world: World, elector: LeaderElector | undefined, controller:
     if (isAbandoned) return;
     controller.start();
     const keys = world.keys();
-    for (const key of keys) controller.enqueue(key, "low");
+    for (const key of keys) controller.enqueue(key, { priority: "low" });
     log.info({ objects: keys.length }, "caches synced, reconciling");
   };
   void begin();

@@ -23,6 +23,9 @@ export interface Scene {
 const THOUSAND = 1_000;
 /** Until the last status and Event are written. */
 const SETTLE_MS = 5_000;
+/** No write for so long, and all is told. */
+const QUIET_MS = 10_000;
+const TELL_MS = 300_000;
 const CHANGES = 50;
 
 const named = (prefix: string, count: number): string[] =>
@@ -37,6 +40,7 @@ export async function onCluster({ fleet, startOperator, objects, idleSeconds, no
     note(`each object: ${ofEach(first.requests, objects)} requests, then ${ofEach(second.requests, objects)}`);
     note(`each object: ${ofEach(first.passes, objects)} reconciles, then ${ofEach(second.passes, objects)}`);
     note(`the Deployments had their pods after ${first.result.pods.toFixed(1)} s`);
+    await allIsTold(fleet, operator, note);
     const idle = await idleRequests(operator, idleSeconds);
     const scaled = (goal: number): number => Math.round((goal * 10 * objects) / THOUSAND) / 10;
     const { children, ready, pods, lagMs } = first.result;
@@ -117,6 +121,23 @@ async function costOf<T>(operator: OperatorProcess, work: () => Promise<T>): Pro
   const requests = total(since(before, await operator.requests()));
   const passes = (await operator.passes()) - passed;
   return { result, cpuSeconds: operator.cpuSeconds() - cpu, requests, passes, peakMebibytes: operator.peakMebibytes() };
+}
+
+/**
+ * Until the operator has nothing left to say: HPAs without metrics are told of a minute after they were made. Then there was
+ * no write for a while, or it is time to measure what goes on.
+ */
+async function allIsTold(fleet: Fleet, operator: OperatorProcess, note: (text: string) => void): Promise<void> {
+  const began = performance.now();
+  let [written, quietSince] = [-1, began];
+  while (performance.now() - quietSince < QUIET_MS && performance.now() - began < TELL_MS) {
+    await delay(1_000);
+    const now = writes(await operator.requests());
+    if (now !== written || fleet.untold() > 0) quietSince = performance.now();
+    written = now;
+  }
+  const took = ((performance.now() - began) / 1000).toFixed(0);
+  note(`all was told after ${took} s more; HPAs of which nothing was told: ${fleet.untold()}`);
 }
 
 /** Watches that end and begin again are not counted: they last some minutes each. */

@@ -7,6 +7,7 @@ import type { KubeObject } from "../../operator/kube/objects.ts";
 import type { KubeClient } from "../../operator/kube/transport.ts";
 import { childTypes, modelDeployments } from "../../operator/reconcile/resource-types.ts";
 import type { ModelDeploymentStatus } from "../../operator/api/status.ts";
+import { autoscalerFailure } from "../../operator/status/autoscaler-failure.ts";
 import { namespaces } from "../../test/support/resource-types.ts";
 import { inParallel } from "./in-parallel.ts";
 
@@ -51,6 +52,10 @@ export class Fleet {
   readonly #informers: readonly Informer<KubeObject>[];
   readonly #children = new Map<string, Set<string>>();
   readonly #seen = new Map<string, Seen>();
+  /** What each object's HPA says of itself, once it was looked at. */
+  readonly #autoscalers = new Map<string, "Scales" | "DoesNotScale">();
+  /** Objects whose status says that their HPA does not scale. */
+  readonly #told = new Set<string>();
   readonly #waiting = new Set<() => void>();
   #awaited: { prefix: string; maxReplicas: number; resolve: (at: number) => void } | undefined;
 
@@ -123,11 +128,16 @@ export class Fleet {
     return Math.max(0, (await changed.promise) - began); // the watch may tell before the answer does
   }
 
+  /** How many HPAs are not looked at yet, or do not scale without their object's saying so. */
+  untold(): number {
+    const isTold = (name: string): boolean =>
+      this.#autoscalers.get(name) === "Scales" || (this.#autoscalers.has(name) && this.#told.has(name));
+    return [...this.#children.keys()].filter((name) => !isTold(name)).length;
+  }
+
   #see(object: KubeObject): void {
     if (object.kind === "ModelDeployment") {
-      const { status, metadata } = object as ModelDeployment;
-      const isReady = status?.conditions?.some((each) => each.type === "Ready" && each.status === "True");
-      if (isReady) this.#mark(metadata.name, "ready");
+      this.#seeObject(object);
       return;
     }
     const owner = object.metadata.ownerReferences?.[0]?.name;
@@ -136,10 +146,20 @@ export class Fleet {
     children.add(`${object.kind}/${object.metadata.name}`);
     if (children.size === CHILDREN) this.#mark(owner, "children");
     if (object.kind === "Deployment") this.#seeDeployment(object as Deployment, owner);
-    if (object.kind === "HorizontalPodAutoscaler") this.#seeAutoscaler(object as Autoscaler);
+    if (object.kind === "HorizontalPodAutoscaler") this.#seeAutoscaler(object as Autoscaler, owner);
   }
 
-  #seeAutoscaler({ metadata, spec }: Autoscaler): void {
+  #seeObject({ metadata: { name }, status }: ModelDeployment): void {
+    if (status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True"))
+      this.#mark(name, "ready");
+    if (status?.revisions?.some(({ reason }) => reason === "NotScaling")) this.#told.add(name);
+    else this.#told.delete(name);
+  }
+
+  #seeAutoscaler({ metadata, spec, status }: Autoscaler, owner: string): void {
+    const { conditions = [] } = status ?? {};
+    const doesNotScale = autoscalerFailure(conditions, undefined, Number.POSITIVE_INFINITY) !== undefined;
+    if (conditions.length > 0) this.#autoscalers.set(owner, doesNotScale ? "DoesNotScale" : "Scales");
     const awaited = this.#awaited;
     if (awaited === undefined || !metadata.name.startsWith(awaited.prefix)) return;
     if (spec?.maxReplicas === awaited.maxReplicas) awaited.resolve(performance.now());

@@ -10,7 +10,7 @@ const SYNC_MS = 300_000;
 const TICKS_PER_SECOND = 100;
 
 /** As Dockerfile.operator has it. */
-const PROGRAM = ["--optimize-for-size", "--max-semi-space-size=4", join(root, "dist/operator/main.js")];
+const PROGRAM = ["--max-semi-space-size=8", "--heap-growing-percent=30", join(root, "dist/operator/main.js")];
 const MALLOC = { MALLOC_ARENA_MAX: "2", MALLOC_TRIM_THRESHOLD_: "131072" };
 
 interface Ports {

@@ -3,8 +3,7 @@ import type { Clock } from "./clock.ts";
 import { isConflict } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { formatKey, parseKey, type ObjectKey } from "./objects.ts";
-import type { Priority } from "./priority-lanes.ts";
-import type { WorkQueue } from "./work-queue.ts";
+import type { Turn, WorkQueue } from "./work-queue.ts";
 
 /** What a reconcile wants next: nothing until something changes, or another look after a while. */
 export interface ReconcileResult {
@@ -41,8 +40,8 @@ export class Controller {
     options.metrics?.workers(options.workers);
   }
 
-  enqueue(key: ObjectKey, priority: Priority = "normal"): void {
-    this.#options.queue.add(formatKey(key), priority);
+  enqueue(key: ObjectKey, { priority, afterMs = 0 }: Turn = { priority: "normal" }): void {
+    this.#options.queue.addAfter(formatKey(key), afterMs, priority);
   }
 
   get isStarted(): boolean {

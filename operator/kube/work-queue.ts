@@ -14,10 +14,22 @@ export interface WorkQueueMetrics {
   running(durations: () => number[]): void;
 }
 
+/** When a key is to be taken: after how long, in ms, and then before or behind others. */
+export interface Turn {
+  readonly priority: Priority;
+  readonly afterMs?: number;
+}
+
 interface WorkQueueOptions {
   clock: Clock;
   metrics?: WorkQueueMetrics;
   limiter?: RetryLimiter;
+}
+
+interface Delay {
+  readonly due: number;
+  readonly timer: Disposable;
+  priority: Priority;
 }
 
 /**
@@ -31,7 +43,7 @@ export class WorkQueue {
   readonly #limiter: RetryLimiter;
   readonly #queued = new PriorityLanes();
   readonly #processing = new Map<string, { since: number; addedAgain?: Priority }>();
-  readonly #delayed = new Map<string, { due: number; timer: Disposable }>();
+  readonly #delayed = new Map<string, Delay>();
   readonly #waitingWorkers: ((key: string | undefined) => void)[] = [];
   readonly #drained = Promise.withResolvers<void>();
   #shuttingDown = false;
@@ -61,22 +73,22 @@ export class WorkQueue {
     }
   }
 
-  /** Adds the key after `ms`, unless it is already due earlier. */
-  addAfter(key: string, ms: number): void {
+  /** Adds the key after `ms`, or when it is already due earlier; not at all if a worker takes it before that for another reason. */
+  addAfter(key: string, ms: number, priority: Priority = "normal"): void {
     if (this.#shuttingDown) return;
     if (ms <= 0) {
-      this.add(key);
+      this.add(key, priority);
       return;
     }
     const due = this.#clock.monotonic() + ms;
     const delayed = this.#delayed.get(key);
-    if (delayed && delayed.due <= due) return;
+    if (delayed && delayed.due <= due) {
+      delayed.priority = higher(delayed.priority, priority);
+      return;
+    }
     delayed?.timer[Symbol.dispose]();
-    const timer = this.#clock.setTimeout(() => {
-      this.#delayed.delete(key);
-      this.add(key);
-    }, ms);
-    this.#delayed.set(key, { due, timer });
+    const delay: Delay = { due, priority: higher(delayed?.priority, priority), timer: this.#addLater(key, ms) };
+    this.#delayed.set(key, delay);
   }
 
   /** Adds the key after its backoff, which grows with each call until `forget`. */
@@ -125,6 +137,14 @@ export class WorkQueue {
     await this.#drained.promise;
   }
 
+  #addLater(key: string, ms: number): Disposable {
+    return this.#clock.setTimeout(() => {
+      const priority = this.#delayed.get(key)?.priority;
+      this.#delayed.delete(key);
+      this.add(key, priority);
+    }, ms);
+  }
+
   #handOn(): void {
     this.#metrics?.depth(this.#queued.size);
     this.#waitingWorkers.shift()?.(this.#hand());
@@ -133,11 +153,18 @@ export class WorkQueue {
   #hand(): string | undefined {
     const next = this.#queued.take();
     if (next === undefined) return undefined;
+    this.#cancelDelay(next.key);
     const now = this.#clock.monotonic();
     this.#metrics?.queued(secondsBetween(next.since, now));
     this.#metrics?.depth(this.#queued.size);
     this.#processing.set(next.key, { since: now });
     return next.key;
+  }
+
+  /** Whoever takes a key sees all that was to be looked at later. */
+  #cancelDelay(key: string): void {
+    this.#delayed.get(key)?.timer[Symbol.dispose]();
+    this.#delayed.delete(key);
   }
 
   #settleDrained(): void {

@@ -72,13 +72,17 @@ export type PinnedRevision = z.infer<typeof pinnedRevision>;
  */
 export type RolloutRecord = z.infer<typeof record>;
 
-/** The newest of the copies that can be read; undefined when there is none. */
+/** The newest of the copies that can be read; undefined when there is none. Of two that are as new, the first. */
 export function newestRecord(copies: readonly unknown[]): RolloutRecord | undefined {
-  return copies
-    .map((copy) => record.safeParse(copy))
-    .flatMap((parsed) => (parsed.success ? [parsed.data] : []))
-    .reduce<RolloutRecord | undefined>(
-      (newest, copy) => (newest === undefined || copy.sequence > newest.sequence ? copy : newest),
-      undefined,
-    );
+  for (const copy of copies.toSorted((a, b) => sequenceOf(b) - sequenceOf(a))) {
+    const parsed = record.safeParse(copy);
+    if (parsed.success) return parsed.data;
+  }
+  return undefined;
+}
+
+/** Of something that may be no record at all. */
+function sequenceOf(copy: unknown): number {
+  const { sequence } = (copy ?? {}) as { sequence?: unknown };
+  return typeof sequence === "number" ? sequence : 0;
 }

@@ -1,5 +1,5 @@
-import type { V1Deployment, V1Service, V2HorizontalPodAutoscaler } from "@kubernetes/client-node";
-import { ANNOTATIONS, COMPONENTS, LABELS } from "../api/names.ts";
+import type { V2HorizontalPodAutoscaler } from "@kubernetes/client-node";
+import { ANNOTATIONS, COMPONENTS } from "../api/names.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { LoadedModel, ObservedReplicas, ObservedRouter } from "../plan/observed.ts";
 import { newestRecord } from "../plan/record.ts";
@@ -7,10 +7,17 @@ import type { RolloutRecord } from "../plan/record.ts";
 import type { Facts } from "../status/facts.ts";
 import { isReady } from "../status/pod-failure.ts";
 import type { Complaints } from "../status/pod-failure.ts";
-import { ownershipOf } from "./ownership.ts";
+import {
+  componentOf,
+  deploymentsAmong,
+  frontService,
+  ownChildren,
+  revisionOf,
+  routerDeployment,
+} from "./own-children.ts";
+import type { Deployment, Service } from "./own-children.ts";
 import type { Pod, Sighting } from "./world.ts";
 
-type Deployment = V1Deployment & KubeObject;
 type Autoscaler = V2HorizontalPodAutoscaler & KubeObject;
 
 /** The facts of planning and status, from what was seen of the object's own children. */
@@ -20,16 +27,15 @@ export function gather(
   complaints: Complaints,
   models: ReadonlyMap<string, LoadedModel>,
 ): Facts {
-  const own = sighting.children.filter((child) => ownershipOf(child, sighting.object) !== "Foreign");
-  const deployments = own.filter((child): child is Deployment => child.kind === "Deployment");
-  const revisions = deployments.filter((child) => revisionOf(child) !== undefined);
-  const routerDeployment = deployments.find((child) => componentOf(child) === COMPONENTS.router);
-  const front = own.find((child) => child.kind === "Service" && componentOf(child) === COMPONENTS.front);
+  const own = ownChildren(sighting);
+  const revisions = deploymentsAmong(own).filter((child) => revisionOf(child) !== undefined);
+  const router = routerDeployment(own);
+  const front = frontService(own);
   const pods = Map.groupBy(revisionPods(sighting), (pod) => revisionOf(pod) ?? "");
   return {
     record: rolloutRecord(front, sighting.object),
     revisions: new Map(revisions.map((child) => [revisionOf(child) ?? "", replicasOf(child)])),
-    routers: { replicas: routerDeployment && replicasOf(routerDeployment), ready: routers },
+    routers: { replicas: router && replicasOf(router), ready: routers },
     pods,
     complaints,
     models,
@@ -73,7 +79,7 @@ function replicasOf({ spec, status }: Deployment): ObservedReplicas {
   return { wanted, ready: Math.min(status?.readyReplicas ?? 0, wanted) };
 }
 
-function rolloutRecord(front: KubeObject | undefined, object: KubeObject): RolloutRecord | undefined {
+function rolloutRecord(front: Service | undefined, object: KubeObject): RolloutRecord | undefined {
   const annotation = front?.metadata.annotations?.[ANNOTATIONS.record];
   const { status } = object as KubeObject & { status?: { rollout?: unknown } };
   return newestRecord([annotation === undefined ? undefined : fromJson(annotation), status?.rollout]);
@@ -88,16 +94,8 @@ function fromJson(text: string): unknown {
   }
 }
 
-function loadBalancer(front: KubeObject | undefined): Facts["loadBalancer"] {
-  const [ingress] = (front as V1Service | undefined)?.status?.loadBalancer?.ingress ?? [];
+function loadBalancer(front: Service | undefined): Facts["loadBalancer"] {
+  const [ingress] = front?.status?.loadBalancer?.ingress ?? [];
   const host = ingress?.hostname ?? ingress?.ip;
   return host === undefined ? undefined : { host, port: ingress?.ports?.[0]?.port };
-}
-
-function componentOf({ metadata }: KubeObject): string | undefined {
-  return metadata.labels?.[LABELS.component];
-}
-
-function revisionOf({ metadata }: KubeObject): string | undefined {
-  return metadata.labels?.[LABELS.revision];
 }

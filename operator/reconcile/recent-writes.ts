@@ -14,6 +14,8 @@ export class RecentWrites {
   readonly #clock: Pick<Clock, "monotonic">;
   /** The oldest first. */
   readonly #written = new Map<string, { readonly object: KubeObject; readonly at: number }>();
+  /** Their identities by the ModelDeployment that they are of. */
+  readonly #ofOwner = new Map<string, Set<string>>();
 
   constructor(clock: Pick<Clock, "monotonic">) {
     this.#clock = clock;
@@ -22,16 +24,18 @@ export class RecentWrites {
   add(written: KubeObject): void {
     this.#forgetOld();
     const key = identity(written);
-    this.#written.delete(key);
+    this.#forget(key);
     this.#written.set(key, { object: written, at: this.#clock.monotonic() });
+    this.#ofOwner.getOrInsertComputed(ownerKey(written), () => new Set()).add(key);
   }
 
-  /** The watch told of this state of the object, or that it is gone. */
-  caughtUp(seen: KubeObject | undefined, isGone: boolean): void {
-    if (seen === undefined) return;
+  /** The watch told of this state of the object, or that it is gone. True for the very state that was written last. */
+  caughtUp(seen: KubeObject | undefined, isGone: boolean): boolean {
+    if (seen === undefined) return false;
     const written = this.#written.get(identity(seen))?.object;
-    if (written === undefined) return;
-    if (isGone || version(seen) >= version(written)) this.#written.delete(identity(seen));
+    if (written === undefined) return false;
+    if (isGone || version(seen) >= version(written)) this.#forget(identity(seen));
+    return !isGone && version(seen) === version(written);
   }
 
   newer(cached: KubeObject): KubeObject {
@@ -42,17 +46,28 @@ export class RecentWrites {
   /** The cached children of one object, each as new as we know it, and those that no watch has told of yet. */
   merge(owner: string, cached: readonly KubeObject[]): KubeObject[] {
     this.#forgetOld();
-    const known = new Set(cached.map(identity));
-    const unseen = [...this.#written].filter(([key, { object }]) => !known.has(key) && ownerKey(object) === owner);
-    return [...cached.map((object) => this.newer(object)), ...unseen.map(([, { object }]) => object)];
+    const unseen = new Set(this.#ofOwner.get(owner));
+    for (const object of cached) unseen.delete(identity(object));
+    const added = [...unseen].flatMap((key) => this.#written.get(key)?.object ?? []);
+    return [...cached.map((object) => this.newer(object)), ...added];
   }
 
   #forgetOld(): void {
     const longAgo = this.#clock.monotonic() - FORGET_AFTER_MS;
     for (const [key, { at }] of this.#written) {
       if (at > longAgo) return;
-      this.#written.delete(key);
+      this.#forget(key);
     }
+  }
+
+  #forget(key: string): void {
+    const written = this.#written.get(key)?.object;
+    if (written === undefined) return;
+    this.#written.delete(key);
+    const owner = ownerKey(written);
+    const others = this.#ofOwner.get(owner);
+    others?.delete(key);
+    if (others?.size === 0) this.#ofOwner.delete(owner);
   }
 }
 

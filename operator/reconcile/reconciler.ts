@@ -7,7 +7,7 @@ import type { Clock } from "../kube/clock.ts";
 import type { ReconcileResult } from "../kube/controller.ts";
 import type { EventContent } from "../kube/events.ts";
 import type { Log } from "../kube/log.ts";
-import { deployments } from "../kube/objects.ts";
+import { deployments, keyOf } from "../kube/objects.ts";
 import type { KubeObject, ObjectKey } from "../kube/objects.ts";
 import type { ObservedRouter } from "../plan/observed.ts";
 import { aliasReferences, resolveAliases } from "../plan/aliases.ts";
@@ -24,12 +24,14 @@ import type { Templated } from "../resources/pinned-template.ts";
 import { autoscalerCountsIn } from "../status/autoscaler-failure.ts";
 import type { PodUsers } from "../resources/security.ts";
 import { computeStatus, heldStatus, problemsText, suspendedStatus } from "../status/compute-status.ts";
-import type { Applied } from "../status/facts.ts";
+import type { Hold } from "../status/compute-status.ts";
+import type { Applied, Facts } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
 import type { Cluster } from "./cluster.ts";
 import { gather, readyRouterPods, revisionPods } from "./gather.ts";
 import type { LoadedModels } from "./loaded-models.ts";
 import type { PodComplaints } from "./pod-complaints.ts";
+import { ownChildren } from "./own-children.ts";
 import { ownershipOf } from "./ownership.ts";
 import { remainsOf } from "./remains.ts";
 import { childKey } from "./resource-types.ts";
@@ -69,72 +71,90 @@ export class Reconciler {
   }
 
   async reconcile(key: ObjectKey): Promise<ReconcileResult> {
-    const { world, cluster, clock, settings, readRouters, aliases } = this.#options;
-    const sighting = world.observe(key);
-    if (sighting === undefined || sighting.object.metadata.deletionTimestamp !== undefined) {
-      aliases.follow(key, []);
-      this.#options.models.of(key, []);
-      return {}; // children go with their owner
-    }
-    const previous = statusOf(sighting.object);
-    const now = clock.now();
-
+    const sighting = this.#options.world.observe(key);
+    if (sighting === undefined || sighting.object.metadata.deletionTimestamp !== undefined) return this.#letGo(key);
     const parsed = parseModelDeployment(sighting.object);
-    const generation = sighting.object.metadata.generation ?? 1;
-    if (!parsed.ok) {
-      const hold = { reason: "InvalidSpec", message: problemsText(parsed.problems) } as const;
-      return this.#report(sighting, heldStatus(generation, hold, previous, now));
-    }
-    const md = parsed.value;
-    if (md.spec.suspend === true) return this.#report(sighting, suspendedStatus(generation, previous, now));
+    if (!parsed.ok) return this.#hold(sighting, { reason: "InvalidSpec", message: problemsText(parsed.problems) });
+    if (parsed.value.spec.suspend === true) return this.#suspend(sighting);
+    return this.#work(sighting, parsed.value);
+  }
 
-    const routerPods = readyRouterPods(sighting);
-    const routers = await readRouters(routerPods);
-    const modelPods = revisionPods(sighting);
-    const models = this.#options.models.of(key, modelPods);
-    const { complaints, askAgainMs } = await this.#options.complaints.read(modelPods);
-    const gathered = gather(sighting, routers, complaints, models);
-    if (isStateLost(gathered.record, gathered.revisions.size, previous, generation))
-      return this.#report(sighting, heldStatus(generation, stateLost, previous, now));
-    const record = gathered.record ?? salvaged(sighting, now);
-    const resolved = this.#resolve(key, md, record);
-    if (resolved.unresolved === "Pending") return {}; // the answer brings the object back
-    if (resolved.unresolved !== undefined)
-      return this.#report(sighting, heldStatus(generation, resolved.unresolved, previous, now));
+  /** Children go with their owner. */
+  #letGo(key: ObjectKey): ReconcileResult {
+    this.#options.aliases.follow(key, []);
+    this.#options.models.of(key, []);
+    return {};
+  }
 
+  async #hold({ object }: Sighting, hold: Hold): Promise<ReconcileResult> {
+    await this.#report(object, heldStatus(generationOf(object), hold, statusOf(object), this.#options.clock.now()));
+    return {};
+  }
+
+  async #suspend({ object }: Sighting): Promise<ReconcileResult> {
+    await this.#report(object, suspendedStatus(generationOf(object), statusOf(object), this.#options.clock.now()));
+    return {};
+  }
+
+  async #work(sighting: Sighting, md: ValidModelDeployment): Promise<ReconcileResult> {
     const { object, children } = sighting;
-    const hasOrphans = children.some((child) => ownershipOf(child, object) === "Adoptable");
-    if (hasOrphans && !(await cluster.isLive(object))) return {}; // the watch is about to tell of its end
+    const now = this.#options.clock.now();
+    const { askAgainMs, ...gathered } = await this.#gather(sighting);
+    if (isStateLost(gathered, object)) return this.#hold(sighting, stateLost);
+    const record = gathered.record ?? salvaged(sighting, now);
+    const resolved = this.#resolve(md, record);
+    if (resolved.unresolved === "Pending") return {}; // the answer brings the object back
+    if (resolved.unresolved !== undefined) return this.#hold(sighting, resolved.unresolved);
+    if (hasOrphans(sighting) && !(await this.#options.cluster.isLive(object))) return {}; // the watch is about to tell of its end
 
     const facts = { ...gathered, record, ...resolved };
-    const plan = planRollout(md, facts, now, settings);
+    const plan = planRollout(md, facts, now, this.#options.settings);
     const desired = desiredObjects(md, plan, this.#options.podUsers).map((child) =>
       withPins(asKubeObject(child), children),
     );
-    const applied = await cluster.apply(object, desired, children, initialReplicas(md.name, plan));
+    const applied = await this.#options.cluster.apply(object, desired, children, initialReplicas(md.name, plan));
     const isRecorded = wasWritten(desired[0], applied);
-    if (isRecorded && applied.notOwned.length === 0) await cluster.prune(object, desired, children);
-    if (isRecorded) await this.#touchRouters(routerPods, routers, plan, now);
+    if (isRecorded) await this.#afterRecord(sighting, desired, applied, facts, plan, now);
 
-    const status = computeStatus(md, plan, facts, applied, previous, now);
-    await this.#report(sighting, isRecorded ? status : withRecordOf(status, previous));
-    const isBlocked = applied.notOwned.length > 0 || applied.refused.length > 0;
-    const autoscalers = [...facts.autoscalers.values()].map((conditions) => autoscalerCountsIn(conditions, now));
-    return soonest(isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs, askAgainMs, ...autoscalers);
+    const status = computeStatus(md, plan, facts, applied, statusOf(object), now);
+    await this.#report(object, isRecorded ? status : withRecordOf(status, statusOf(object)));
+    return nextLook(plan, facts, applied, askAgainMs, now);
   }
 
-  #resolve(key: ObjectKey, md: ValidModelDeployment, record: RolloutRecord | undefined): ResolvedAliases {
+  async #gather(sighting: Sighting): Promise<Facts & { readonly askAgainMs?: number }> {
+    const { readRouters, models, complaints } = this.#options;
+    const routers = await readRouters(readyRouterPods(sighting));
+    const pods = revisionPods(sighting);
+    const loaded = models.of(keyOf(sighting.object), pods);
+    const { complaints: texts, askAgainMs } = await complaints.read(pods);
+    return { ...gather(sighting, routers, texts, loaded), ...(askAgainMs !== undefined && { askAgainMs }) };
+  }
+
+  #resolve(md: ValidModelDeployment, record: RolloutRecord | undefined): ResolvedAliases {
     const { aliases } = this.#options;
     const references = aliasReferences(md);
-    aliases.follow(key, [...references.values()]);
+    aliases.follow({ namespace: md.namespace, name: md.name }, [...references.values()]);
     return resolveAliases(md, references, record, (reference) => aliases.stateOf(reference));
   }
 
-  async #report(sighting: Sighting, status: ModelDeploymentStatus): Promise<ReconcileResult> {
+  /** What may only happen once the decision that it follows from is recorded. */
+  async #afterRecord(
+    sighting: Sighting,
+    desired: readonly KubeObject[],
+    { notOwned }: Applied,
+    { routers }: Facts,
+    plan: Plan,
+    now: number,
+  ): Promise<void> {
+    const { object, children } = sighting;
+    if (notOwned.length === 0) await this.#options.cluster.prune(object, desired, children);
+    await this.#touchRouters(readyRouterPods(sighting), routers.ready, plan, now);
+  }
+
+  async #report(object: KubeObject, status: ModelDeploymentStatus): Promise<void> {
     const { cluster, events, log, onLoadFailure } = this.#options;
-    const { object } = sighting;
     const previous = statusOf(object);
-    if (canonicalJson(status) === canonicalJson(previous)) return {};
+    if (canonicalJson(status) === canonicalJson(previous)) return;
     await cluster.writeStatus(object, status);
     for (const event of transitionEvents(previous, status)) {
       events.record(object, event);
@@ -144,7 +164,6 @@ export class Reconciler {
       const { namespace, name } = object.metadata;
       log.info({ namespace, name, ...(revision && { revision }), reason, detail: message }, "model deployment changed");
     }
-    return {};
   }
 
   /** Until every router applies what is written; each is touched at once and again when it does not follow. */
@@ -178,24 +197,34 @@ const stateLost = {
 } as const;
 
 /** Both copies of the record are gone although there are revisions; a change of the spec says to start anew. */
-function isStateLost(
-  record: unknown,
-  revisions: number,
-  { conditions = [] }: ModelDeploymentStatus,
-  generation: number,
-): boolean {
-  if (record !== undefined || revisions === 0) return false;
+function isStateLost({ record, revisions }: Facts, object: KubeObject): boolean {
+  if (record !== undefined || revisions.size === 0) return false;
+  const { conditions = [] } = statusOf(object);
   const held = conditions.find(({ type, reason }) => type === "Stalled" && reason === stateLost.reason);
-  return held === undefined || held.observedGeneration >= generation;
+  return held === undefined || held.observedGeneration >= generationOf(object);
+}
+
+function hasOrphans({ object, children }: Sighting): boolean {
+  return children.some((child) => ownershipOf(child, object) === "Adoptable");
 }
 
 /** A first deployment has no children to read a record off. */
-function salvaged({ object, children }: Sighting, now: number): RolloutRecord | undefined {
-  const remains = remainsOf(children.filter((child) => ownershipOf(child, object) !== "Foreign"));
+function salvaged(sighting: Sighting, now: number): RolloutRecord | undefined {
+  const remains = remainsOf(ownChildren(sighting));
   return remains && salvagedRecord(remains, now);
 }
 
-function soonest(...delays: readonly (number | undefined)[]): ReconcileResult {
+/** The soonest of what is not watched and may be different then. */
+function nextLook(
+  plan: Plan,
+  { autoscalers }: Facts,
+  { notOwned, refused }: Applied,
+  askAgainMs: number | undefined,
+  now: number,
+): ReconcileResult {
+  const isBlocked = notOwned.length > 0 || refused.length > 0;
+  const counting = [...autoscalers.values()].map((conditions) => autoscalerCountsIn(conditions, now));
+  const delays = [isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs, askAgainMs, ...counting];
   const known = delays.filter((delay) => delay !== undefined);
   return known.length === 0 ? {} : { requeueAfterMs: Math.min(...known) };
 }
@@ -224,6 +253,10 @@ function initialReplicas(name: string, { revisions }: Plan): Map<string, number>
 
 function statusOf(object: KubeObject): ModelDeploymentStatus {
   return (object as KubeObject & { status?: ModelDeploymentStatus }).status ?? {};
+}
+
+function generationOf({ metadata }: KubeObject): number {
+  return metadata.generation ?? 1;
 }
 
 function withPins(child: KubeObject, observed: readonly KubeObject[]): KubeObject {

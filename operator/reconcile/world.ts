@@ -4,13 +4,15 @@ import type { Clock } from "../kube/clock.ts";
 import { Informer } from "../kube/informer.ts";
 import type { Log } from "../kube/log.ts";
 import { formatKey, keyOf, pods } from "../kube/objects.ts";
-import type { KubeObject, ObjectKey, ResourceType } from "../kube/objects.ts";
-import type { Priority } from "../kube/priority-lanes.ts";
+import type { KubeObject, ObjectKey } from "../kube/objects.ts";
 import { byLabel } from "../kube/store.ts";
 import type { KubeClient } from "../kube/transport.ts";
+import type { Turn } from "../kube/work-queue.ts";
+import { keptOfChild, keptOfPod } from "./kept-fields.ts";
 import { RecentWrites } from "./recent-writes.ts";
-import { replicasOwners } from "./replicas-owners.ts";
 import { childTypes, modelDeployments } from "./resource-types.ts";
+import { turnOf } from "./turn.ts";
+import type { Change } from "./turn.ts";
 
 /** A pod as the API server gives it: client-node's types, but for the times, which are text. Nobody reads its spec, so it is not kept. */
 export type Pod = Omit<V1Pod, "spec"> & KubeObject;
@@ -36,6 +38,7 @@ export class World {
   readonly #children: readonly Informer<KubeObject>[];
   readonly #pods: Informer<Pod>;
   readonly #recent: RecentWrites;
+  readonly #handlers: ((key: ObjectKey, turn: Turn) => void)[] = [];
 
   constructor(options: WorldOptions) {
     this.#recent = new RecentWrites(options.clock);
@@ -44,21 +47,15 @@ export class World {
       labelSelector: `${LABELS.managedBy}=${MANAGED_BY}`,
       indexes: { object: byLabel(LABELS.modelDeployment) },
     };
-    this.#modelDeployments = this.#caughtUpBy(new Informer<KubeObject>({ ...options, type: modelDeployments }));
-    this.#children = childTypes.map((type) => this.#childInformer(type, labelled));
-    this.#pods = new Informer<Pod>({ ...labelled, type: pods, trim: keepStatus });
+    this.#modelDeployments = new Informer<KubeObject>({ ...options, type: modelDeployments });
+    this.#children = childTypes.map((type) => new Informer<KubeObject>({ ...labelled, type, trim: keptOfChild }));
+    this.#pods = new Informer<Pod>({ ...labelled, type: pods, trim: keptOfPod });
+    for (const informer of this.#all()) informer.onChange((_key, old, current) => this.#tell(old, current));
   }
 
   /** Tells which ModelDeployment to look at again whenever anything of it changed, and how soon. */
-  onChange(handler: (key: ObjectKey, priority: Priority) => void): void {
-    this.#modelDeployments.onChange((key, old) => handler(key, priorityOf(old)));
-    for (const informer of [...this.#children, this.#pods])
-      informer.onChange((_key, old, current) => {
-        for (const object of [old, current]) {
-          const name = object?.metadata.labels?.[LABELS.modelDeployment];
-          if (object !== undefined && name !== undefined) handler({ ...keyOf(object), name }, priorityOf(old));
-        }
-      });
+  onChange(handler: (key: ObjectKey, turn: Turn) => void): void {
+    this.#handlers.push(handler);
   }
 
   start(): void {
@@ -103,34 +100,26 @@ export class World {
     this.#recent.add(written);
   }
 
-  #childInformer(type: ResourceType, options: WorldOptions & { labelSelector: string }): Informer<KubeObject> {
-    const indexes = { object: byLabel(LABELS.modelDeployment) };
-    return this.#caughtUpBy(new Informer<KubeObject>({ ...options, indexes, type, trim: keepReplicasOwners }));
+  #tell(old: KubeObject | undefined, current: KubeObject | undefined): void {
+    const isOurs = this.#recent.caughtUp(current ?? old, current === undefined);
+    const turn = turnOf({ old, current, isOurs });
+    if (turn === undefined) return;
+    for (const key of keysOf({ old, current })) for (const handler of this.#handlers) handler(key, turn);
   }
 
-  #caughtUpBy(informer: Informer<KubeObject>): Informer<KubeObject> {
-    informer.onChange((_key, old, current) => this.#recent.caughtUp(current ?? old, current === undefined));
-    return informer;
-  }
-
-  #all(): Pick<Informer<KubeObject>, "start" | "stop" | "synced" | "hasSynced">[] {
+  #all(): Pick<Informer<KubeObject>, "start" | "stop" | "synced" | "hasSynced" | "onChange">[] {
     return [this.#modelDeployments, ...this.#children, this.#pods];
   }
 }
 
-/** A thousand new objects, and the children that we just made ourselves, must not stand before the one whose pods became ready. */
-function priorityOf(old: KubeObject | undefined): Priority {
-  return old === undefined ? "low" : "normal";
+/** The ModelDeployments that the object is, or that it bears or bore the label of. */
+function keysOf({ old, current }: Omit<Change, "isOurs">): ObjectKey[] {
+  const states = [old, current].filter((state) => state !== undefined);
+  const names = new Set(states.map(nameOf));
+  const [any] = states;
+  return any === undefined ? [] : [...names].flatMap((name) => (name === undefined ? [] : [{ ...keyOf(any), name }]));
 }
 
-/** The spec is most of a pod, and most objects are pods. */
-function keepStatus({ spec: _spec, ...pod }: Pod & Pick<V1Pod, "spec">): Pod {
-  const { managedFields: _fields, ...metadata } = pod.metadata;
-  return { ...pod, metadata };
-}
-
-/** Of all managed fields only who owns `spec.replicas` matters here; the rest is most of a cache's memory. */
-function keepReplicasOwners(object: KubeObject): KubeObject {
-  const owners = replicasOwners(object).map(({ fieldsV1: _fields, ...entry }) => entry);
-  return { ...object, metadata: { ...object.metadata, managedFields: owners } };
+function nameOf({ kind, metadata }: KubeObject): string | undefined {
+  return kind === modelDeployments.kind ? metadata.name : metadata.labels?.[LABELS.modelDeployment];
 }

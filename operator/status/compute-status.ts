@@ -36,10 +36,16 @@ export function computeStatus(
   };
 }
 
-/** An object that cannot be reconciled as it is: what serves stays, and the reason is said. */
+/** Why an object cannot be reconciled as it is. */
+export interface Hold {
+  readonly reason: "InvalidSpec" | "StateLost" | AliasProblem["reason"];
+  readonly message: string;
+}
+
+/** What serves stays, and the reason is said. */
 export function heldStatus(
   generation: number,
-  hold: { readonly reason: "InvalidSpec" | "StateLost" | AliasProblem["reason"]; readonly message: string },
+  hold: Hold,
   previous: ModelDeploymentStatus,
   now: number,
 ): ModelDeploymentStatus {

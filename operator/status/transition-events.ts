@@ -18,7 +18,9 @@ export function transitionEvents(before: ModelDeploymentStatus, after: ModelDepl
     ...conditionEvents(before, after),
   ];
   // A revision that fails is told of once, be it also why the object is stuck.
-  return events.filter((event, index) => events.findIndex((other) => saysTheSame(other, event)) === index);
+  const told = events.filter((event, index) => events.findIndex((other) => saysTheSame(other, event)) === index);
+  const isLive = told.some(({ reason }) => reason === "Ready");
+  return told.filter(({ reason }) => !(isLive && reason === "RevisionReady")); // that all is live says it
 }
 
 function saysTheSame(one: TransitionEvent, other: TransitionEvent): boolean {

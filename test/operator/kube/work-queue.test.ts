@@ -78,6 +78,34 @@ describe("WorkQueue", () => {
     });
   }
 
+  it("does not add again what a worker took before its delay was over", async () => {
+    queue.addAfter("a", 1000);
+    queue.add("a");
+    expect(await queue.take()).to.equal("a");
+    queue.done("a");
+    await clock.advance(1000);
+    expect(queue.length).to.equal(0);
+    expect(clock.pendingTimers).to.equal(0);
+  });
+
+  it("adds again what was delayed while a worker held it", async () => {
+    queue.add("a");
+    await queue.take();
+    queue.addAfter("a", 1000);
+    queue.done("a");
+    await clock.advance(1000);
+    expect(await queue.take()).to.equal("a");
+  });
+
+  it("gives a delayed key the higher of the priorities with which it was delayed", async () => {
+    queue.addAfter("a", 1000, "normal");
+    queue.addAfter("a", 500, "low");
+    queue.addAfter("b", 1000, "low");
+    queue.add("new", "low");
+    await clock.advance(1000);
+    expect([await queue.take(), await queue.take(), await queue.take()]).to.deep.equal(["a", "new", "b"]);
+  });
+
   it("adds at once what is due already", () => {
     queue.addAfter("a", 0);
     expect(queue.length).to.equal(1);

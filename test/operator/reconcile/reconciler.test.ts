@@ -137,7 +137,7 @@ describe("Reconciler", () => {
   it("tells of what happened by Events, each once", async () => {
     const stage = await new Stage(one("a")).live();
     await stage.reconcile();
-    expect(stage.events).to.deep.equal(["RevisionCreated", "RevisionReady", "Ready"]);
+    expect(stage.events).to.deep.equal(["RevisionCreated", "Ready"]);
   });
 
   it("does nothing after a record that could not be written because somebody else wrote the Service", async () => {

@@ -65,8 +65,8 @@ describe("World", () => {
     cluster = new Collections();
     world = new World({ client: cluster, namespaces: "all", clock: systemClock, log: new RecordingLog() });
     told = [];
-    world.onChange(({ name }, priority) => {
-      told.push(`${name} ${priority}`);
+    world.onChange(({ name }, { priority, afterMs }) => {
+      told.push(`${name} ${priority}${afterMs === undefined ? "" : ` after ${afterMs}`}`);
       isTold();
     });
     isTold = () => {};
@@ -74,25 +74,36 @@ describe("World", () => {
   afterEach(() => world.stop());
 
   async function after(plural: string, event: WatchEvent): Promise<string[]> {
-    told.length = 0;
+    const from = told.length;
     const { promise, resolve } = Promise.withResolvers<void>();
     isTold = resolve;
     await Promise.all([cluster.tell(plural, event), promise]);
-    return [...new Set(told)];
+    return told.slice(from);
   }
 
-  it("lets what is new wait for what changed or went", async () => {
+  it("lets what is new wait for what changed or went, and what explains for what else comes", async () => {
     cluster.list("modeldeployments", seen("ModelDeployment", "loan", "1"));
     world.start();
     await world.synced();
     expect(told).to.deep.equal(["loan low"]);
     const pod = seen("Pod", "loan-v1-a", "2");
-    expect(await after("pods", { type: "ADDED", object: pod })).to.deep.equal(["loan low"]);
-    const changed = { ...pod, metadata: { ...pod.metadata, resourceVersion: "3" } };
-    expect(await after("pods", { type: "MODIFIED", object: changed })).to.deep.equal(["loan normal"]);
-    expect(await after("pods", { type: "DELETED", object: changed })).to.deep.equal(["loan normal"]);
-    const edited = seen("ModelDeployment", "loan", "4");
+    expect(await after("pods", { type: "ADDED", object: pod })).to.deep.equal(["loan low after 1000"]);
+    const running = seen("Pod", "loan-v1-a", "3", { status: { phase: "Running" } });
+    expect(await after("pods", { type: "MODIFIED", object: running })).to.deep.equal(["loan normal after 1000"]);
+    const edited = seen("ModelDeployment", "loan", "4", { spec: { suspend: true } });
     expect(await after("modeldeployments", { type: "MODIFIED", object: edited })).to.deep.equal(["loan normal"]);
+  });
+
+  it("does not tell of its own status, and does of what somebody else writes after it", async () => {
+    cluster.list("modeldeployments", seen("ModelDeployment", "loan", "1"));
+    world.start();
+    await world.synced();
+    const written = seen("ModelDeployment", "loan", "2", { status: { phase: "Serving" } });
+    world.remember(written);
+    const erased = seen("ModelDeployment", "loan", "3");
+    await cluster.tell("modeldeployments", { type: "MODIFIED", object: written });
+    await after("modeldeployments", { type: "MODIFIED", object: erased });
+    expect(told).to.deep.equal(["loan low", "loan normal"]);
   });
 
   it("keeps how a pod is, and not what it is made of", async () => {

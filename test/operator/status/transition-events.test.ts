@@ -59,6 +59,12 @@ describe("transitionEvents", () => {
       ["Normal RevisionReady: v1-aaaaaaaa has ready pods"],
     ],
     [
+      "says once that all is live, when the first pod made it so",
+      { revisions: [revision()], conditions: [condition("Ready", "Unknown", "WaitingForReplicas")] },
+      { revisions: [revision({ readyReplicas: 1 })], conditions: [condition("Ready", "True", "Live")] },
+      ["Normal Ready: this generation is fully live"],
+    ],
+    [
       "tells of a drain",
       { revisions: [revision({ state: "Serving", readyReplicas: 2 })] },
       { revisions: [revision({ state: "Draining", readyReplicas: 2 })] },
