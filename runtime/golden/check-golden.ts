@@ -1,6 +1,5 @@
 import { LoadError } from "../load-error.ts";
 import type { Prediction } from "../model/answer.ts";
-import { DEFAULT_TOLERANCE } from "../model/golden-schema.ts";
 import type { Golden } from "../model/golden-schema.ts";
 import type { Model } from "../model/model.ts";
 import { InferError } from "../protocol/infer-error.ts";
@@ -8,7 +7,7 @@ import type { Rows } from "../protocol/rows.ts";
 import { readTensorRows } from "../protocol/tensor-rows.ts";
 import { ServedModel } from "../served-model.ts";
 import type { Asker } from "../served-model.ts";
-import { goldenDifference } from "./difference.ts";
+import { DEFAULT_TOLERANCE, goldenDifference } from "./difference.ts";
 import type { Difference, Tolerance } from "./difference.ts";
 
 /** At the start; more of them would make it longer and say little more. */
