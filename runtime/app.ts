@@ -14,7 +14,6 @@ import { LoadedLater } from "./http/loaded-later.ts";
 import { invocationsProtocol, isV1PredictPath, predictProtocol, v1Protocol } from "./http/predict.ts";
 import { HttpServer } from "./http/server.ts";
 import type { Routes } from "./http/server.ts";
-import { startWorkerPipeline } from "./execution/worker-pipeline.ts";
 import { openModel } from "./model/model.ts";
 import type { Model, ModelLocation } from "./model/model.ts";
 import { RuntimeMetrics } from "./observability/metrics.ts";
@@ -169,7 +168,7 @@ async function load({ config, state, metrics, logger, pod }: Parts, signal: Abor
   if (signal.aborted) await model.pipeline.close();
   signal.throwIfAborted();
   logger.info({ run_ms: opened.runMs, thread: model.pipeline !== opened.pipeline }, "model is warm");
-  await expectGolden(model, artifact, logger);
+  await expectGolden(model, artifact, config.batchMaxSize, logger);
   const identity = {
     name: config.modelName,
     version: model.metadata.version ?? artifact.version ?? config.modelVersion ?? config.modelVariant,
@@ -198,11 +197,11 @@ async function load({ config, state, metrics, logger, pod }: Parts, signal: Abor
 }
 
 /** Throws a LoadError when the model does not answer golden.json as that expects. */
-async function expectGolden(model: Model, { uri }: ModelLocation, logger: Logger): Promise<void> {
+async function expectGolden(model: Model, { uri }: ModelLocation, batchRows: number, logger: Logger): Promise<void> {
   const { golden, pipeline, runMs } = model;
   if (golden === undefined) return;
   try {
-    const rows = await checkGolden(model, golden, rowsAtStart(runMs), uri);
+    const rows = await checkGolden(model, golden, { maxRows: rowsAtStart(runMs), batchRows, source: uri });
     logger.info({ rows, of: golden.rows.length }, "golden rows are answered as expected");
   } catch (error) {
     await pipeline.close();
@@ -214,6 +213,7 @@ async function expectGolden(model: Model, { uri }: ModelLocation, logger: Logger
 async function inThread(model: Model, { folder, uri }: ModelLocation, config: Config): Promise<Model> {
   const { files, pipeline, runMs = 0 } = model;
   if (runMs <= config.inlineRunMs) return model;
+  const { startWorkerPipeline } = await import("./execution/worker-pipeline.ts"); // most models are light
   const setup = { folder, files, intraOpThreads: config.intraOpThreads, source: uri };
   const threaded = await startWorkerPipeline(pipeline, setup);
   await pipeline.close();

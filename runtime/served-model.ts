@@ -96,7 +96,9 @@ export class ServedModel {
   #predictionsIn({ outputs, firstRow }: JobOutputs, rows: number): Prediction[] | undefined {
     const { batchable, answers } = this.model;
     if (!batchable || answers.kind === "tensors") return undefined;
-    return Array.from({ length: rows }, (_, row) => answers.read(outputs, firstRow + row));
+    const predictions: Prediction[] = [];
+    for (let row = 0; row < rows; row += 1) predictions.push(answers.read(outputs, firstRow + row));
+    return predictions;
   }
 }
 

@@ -12,6 +12,8 @@ const LOAD_CORE = "1";
 const READY_MS = 120_000;
 const STOP_MS = 15_000;
 const POLL_MS = 5;
+/** A start is measured by what the server says. */
+const LISTEN_MS = 1;
 const OUTPUT_CHARACTERS = 4000;
 /** Of Linux everywhere. */
 const TICKS_PER_SECOND = 100;
@@ -133,11 +135,14 @@ export class ServerProcess {
 
   async #until(ready: RegExp | string): Promise<void> {
     const deadline = AbortSignal.timeout(READY_MS);
-    const isReady = typeof ready === "string" ? () => answers(this.port, ready) : () => ready.test(this.#output);
+    const [isReady, pause] =
+      typeof ready === "string"
+        ? [() => answers(this.port, ready), POLL_MS]
+        : [() => ready.test(this.#output), LISTEN_MS];
     while (!(await isReady())) {
       if (hasExited(this.#child)) throw new Error("ended before it was ready");
       if (deadline.aborted) throw new Error(`was not ready after ${READY_MS / 1000} s`);
-      await delay(POLL_MS);
+      await delay(pause);
     }
   }
 }

@@ -74,7 +74,7 @@ interface Waiting {
 /**
  * Gathers the jobs that arrive in one turn of the event loop, or while another run computes, into one run.
  * Unless there is a `maxDelay`, no job waits for company: the first starts a run as soon as the turn's other requests are
- * parsed. A job whose caller is gone, or whose deadline is past, leaves the queue when the next run begins.
+ * parsed, or at once when the turn before brought no other. A job whose caller is gone, or whose deadline is past, leaves the queue when the next run begins.
  */
 export class MicroBatcher {
   readonly #pipeline: Pipeline;
@@ -83,6 +83,8 @@ export class MicroBatcher {
   readonly #isUniform: boolean;
   #waiting: Waiting[] = [];
   #running = false;
+  /** Whether the last turn brought a single job: the next will hardly find company either. */
+  #isQuiet = false;
   #delay: NodeJS.Timeout | undefined;
 
   constructor(pipeline: Pipeline, options: BatcherOptions) {
@@ -123,12 +125,30 @@ export class MicroBatcher {
   #start(): void {
     this.#delay = undefined;
     this.#running = true;
-    setImmediate(() => void this.#runAll());
+    if (this.#isQuiet) void this.#runAtOnce();
+    else setImmediate(this.#runGathered);
   }
+
+  /** What else the turn brings gathers meanwhile. */
+  async #runAtOnce(): Promise<void> {
+    await this.#runBatch(this.#takeBatch());
+    setImmediate(this.#endTurn);
+  }
+
+  readonly #endTurn = (): void => {
+    this.#isQuiet = this.#waiting.length === 0;
+    if (this.#isQuiet) this.#running = false;
+    else void this.#runAll();
+  };
+
+  readonly #runGathered = (): void => {
+    this.#isQuiet = this.#waiting.length === 1;
+    void this.#runAll();
+  };
 
   async #runAll(): Promise<void> {
     await this.#runBatch(this.#takeBatch());
-    if (this.#waiting.length > 0) setImmediate(() => void this.#runAll()); // others get their turn between two runs
+    if (this.#waiting.length > 0) setImmediate(this.#runGathered); // others get their turn between two runs
     else this.#running = false;
   }
 

@@ -58,7 +58,8 @@ async function check(config: Config): Promise<string> {
   const model = await openModel(artifact, config.intraOpThreads);
   try {
     const { golden } = model;
-    const goldenRows = golden && (await checkGolden(model, golden, Number.POSITIVE_INFINITY, artifact.uri));
+    const options = { maxRows: Number.POSITIVE_INFINITY, batchRows: config.batchMaxSize, source: artifact.uri };
+    const goldenRows = golden && (await checkGolden(model, golden, options));
     return report({ model, artifact, goldenRows, unused: await unusedFiles(artifact) });
   } finally {
     await model.pipeline.close();

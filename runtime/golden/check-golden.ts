@@ -1,6 +1,5 @@
 import { LoadError } from "../load-error.ts";
 import type { Prediction } from "../model/answer.ts";
-import { DEFAULT_TOLERANCE } from "../model/golden-schema.ts";
 import type { Golden } from "../model/golden-schema.ts";
 import type { Model } from "../model/model.ts";
 import { InferError } from "../protocol/infer-error.ts";
@@ -8,7 +7,7 @@ import type { Rows } from "../protocol/rows.ts";
 import { readTensorRows } from "../protocol/tensor-rows.ts";
 import { ServedModel } from "../served-model.ts";
 import type { Asker } from "../served-model.ts";
-import { goldenDifference } from "./difference.ts";
+import { DEFAULT_TOLERANCE, goldenDifference } from "./difference.ts";
 import type { Difference, Tolerance } from "./difference.ts";
 
 /** At the start; more of them would make it longer and say little more. */
@@ -18,22 +17,37 @@ const MAX_MS = 2000;
 /** How many golden rows a start may ask a model, of which one row takes `runMs`. */
 export const rowsAtStart = (runMs = 0): number => Math.max(1, Math.min(MAX_ROWS, Math.floor(MAX_MS / runMs)));
 
+interface Options {
+  readonly maxRows: number;
+  /** Most rows in one run, as the rows of requests share them that come together. */
+  readonly batchRows: number;
+  readonly source: string;
+}
+
 /**
- * Asks the model golden.json's first rows as a client would. Returns how many that were. Throws a LoadError
+ * Asks the model golden.json's first rows as clients would. Returns how many that were. Throws a LoadError
  * (SignatureMismatch) that names a row, what was expected there and what the model answers.
  */
-export async function checkGolden(model: Model, golden: Golden, maxRows: number, source: string): Promise<number> {
-  const served = quietly(model);
+export async function checkGolden(model: Model, golden: Golden, options: Options): Promise<number> {
+  const { maxRows, batchRows, source } = options;
+  const served = quietly(model, batchRows);
   const tolerance = {
     absolute: golden.tolerance?.absolute ?? DEFAULT_TOLERANCE.absolute,
     relative: golden.tolerance?.relative ?? DEFAULT_TOLERANCE.relative,
   };
   const rows = golden.rows.slice(0, maxRows);
   const differences: string[] = [];
-  for (const [index, { input, output }] of rows.entries()) {
-    const got = await answer(served, input, `loading ${source}: golden.json: rows[${index}]`);
-    const difference = goldenDifference(output, got, tolerance);
-    if (difference) differences.push(`rows[${index}].output.${inWords(difference, tolerance)}`);
+  for (let first = 0; first < rows.length; first += batchRows) {
+    const together = rows.slice(first, first + batchRows);
+    const answers = await allOf(
+      together.map(({ input }, index) =>
+        answer(served, input, `loading ${source}: golden.json: rows[${first + index}]`),
+      ),
+    );
+    for (const [index, { output }] of together.entries()) {
+      const difference = goldenDifference(output, answers[index] as Prediction, tolerance);
+      if (difference) differences.push(`rows[${first + index}].output.${inWords(difference, tolerance)}`);
+    }
   }
   const [first] = differences;
   if (first === undefined) return rows.length;
@@ -41,6 +55,12 @@ export async function checkGolden(model: Model, golden: Golden, maxRows: number,
     "SignatureMismatch",
     `loading ${source}: golden.json: ${first}; ${differences.length} of ${rows.length} rows differ; export both from the same training run, or widen "tolerance" in golden.json`,
   );
+}
+
+/** Rejects as the first of them that does, but not before all have ended: whoever hears of it closes the model. */
+async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
 }
 
 async function answer(served: ServedModel, input: object, row: string): Promise<Prediction> {
@@ -93,12 +113,12 @@ function shown(value: unknown): string {
 const NOBODY: Asker = { requestId: "", protocol: "predict", began: 0, header: () => undefined };
 
 /** The model as it is served, but counted and logged nowhere. */
-function quietly(model: Model): ServedModel {
+function quietly(model: Model, batchRows: number): ServedModel {
   const identity = { name: "", version: "", variant: "", revision: undefined, source: "", sha256: "" };
   const ignore = (): void => undefined;
   return new ServedModel(model, identity, new Date(0), {
-    maxRows: 1,
-    maxQueue: 1,
+    maxRows: batchRows,
+    maxQueue: batchRows,
     maxWait: Number.POSITIVE_INFINITY,
     maxDelay: 0,
     now: () => 0,

@@ -9,6 +9,9 @@ export interface Tolerance {
   readonly relative: number;
 }
 
+/** Where golden.json says nothing else. */
+export const DEFAULT_TOLERANCE: Tolerance = { absolute: 1e-5, relative: 1e-4 };
+
 export interface Difference {
   /** Where in the row's output: `probabilities.approved`, `prediction[2]`. */
   readonly at: string;

@@ -1,9 +1,8 @@
 import * as z from "zod";
 
-/* The form of golden.json, of which schemas/golden.schema.json is made. */
+import { DEFAULT_TOLERANCE } from "../golden/difference.ts";
 
-/** Absolute and relative difference from which on an answer is another one: |got - expected| <= absolute + relative x |expected|. */
-export const DEFAULT_TOLERANCE = { absolute: 1e-5, relative: 1e-4 } as const;
+/* The form of golden.json, of which schemas/golden.schema.json is made. */
 
 const difference = z.number().min(0);
 const score = z.number().nullable();

@@ -9,14 +9,16 @@ const MAX_SHOWN = 60;
 
 interface Document<T extends z.ZodType> {
   readonly file: string;
-  readonly schema: T;
+  /** What the schema makes of a document that is plainly right; undefined when the schema has to judge it. */
+  readonly plain: (json: unknown) => z.infer<T> | undefined;
+  readonly schema: () => Promise<T>;
   readonly maxBytes: number;
 }
 
 /** A JSON file of the model's folder; undefined when there is none. Throws a LoadError that names the wrong fields. */
 export async function readDocument<T extends z.ZodType>(
   folder: string,
-  { file, schema, maxBytes }: Document<T>,
+  { file, plain, schema, maxBytes }: Document<T>,
   source: string,
 ): Promise<z.infer<T> | undefined> {
   const text = await readSmallFile({ folder, file, maxBytes }, source);
@@ -24,7 +26,9 @@ export async function readDocument<T extends z.ZodType>(
   const invalid = (problem: string, cause?: unknown): LoadError =>
     new LoadError("InvalidModel", `loading ${source}: ${file}${problem}`, { cause });
   const json = parse(text, invalid);
-  const parsed = schema.safeParse(json);
+  const read = plain(json);
+  if (read !== undefined) return read;
+  const parsed = (await schema()).safeParse(json);
   if (parsed.success) return parsed.data;
   throw invalid(`: ${problemsOf(parsed.error.issues, json).join("; ")}`);
 }

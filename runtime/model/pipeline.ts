@@ -19,19 +19,20 @@ export interface Pipeline {
 export function createPipeline(model: Graph, preprocessor: Graph | undefined, source: string): Pipeline {
   if (model.outputs.length === 0) throw unfetchable(model, source);
   const names = model.outputs.map(({ name }) => name);
+  const run = model.runner(names);
   // oxlint-disable-next-line require-await -- other pipelines run elsewhere
   const runModel = async (feeds: Feeds): Promise<OutputTensor[]> =>
-    model.run(feeds, names).map((tensor, index) => outputTensor(names[index] as string, tensor));
+    run(feeds).map((tensor, index) => outputTensor(names[index] as string, tensor));
   const { inputs, outputs } = model;
   if (preprocessor === undefined) return { inputs, outputs, run: runModel, close: async () => model.close() };
 
   const wires = connect(preprocessor, model, source);
-  const fetched = wires.map(({ from }) => from);
+  const prepare = preprocessor.runner(wires.map(({ from }) => from));
   return {
     inputs: preprocessor.inputs,
     outputs,
     run: async (feeds) => {
-      const between = preprocessor.run(feeds, fetched);
+      const between = prepare(feeds);
       return runModel(Object.fromEntries(wires.map(({ to }, index) => [to, between[index] as Tensor])));
     },
     close: async () => {

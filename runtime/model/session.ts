@@ -17,8 +17,8 @@ export interface Graph {
   readonly outputs: readonly TensorSpec[];
   /** Outputs that are sequences or maps, which cannot be fetched. */
   readonly otherOutputs: readonly string[];
-  /** The outputs of these names. It computes before it returns, and throws ONNX Runtime's error. */
-  run(feeds: Feeds, names: readonly string[]): Tensor[];
+  /** What gives the outputs of these names. It computes before it returns, and throws ONNX Runtime's error. */
+  runner(names: readonly string[]): (feeds: Feeds) => Tensor[];
   /** Frees the session, after the last run. */
   close(): void;
 }
@@ -61,9 +61,12 @@ export function openGraph(path: string, source: string, intraOpThreads: number):
     }),
     outputs: session.outputMetadata.flatMap((output) => tensorSpec(output) ?? []),
     otherOutputs: session.outputMetadata.filter((output) => tensorSpec(output) === undefined).map(({ name }) => name),
-    run(feeds, names) {
-      const outputs = session.run(feeds, Object.fromEntries(names.map((name) => [name, null])), {});
-      return names.map((name) => outputs[name] as Tensor);
+    runner(names) {
+      const fetches = Object.fromEntries(names.map((name) => [name, null]));
+      return (feeds) => {
+        const outputs = session.run(feeds, fetches, {});
+        return names.map((name) => outputs[name] as Tensor);
+      };
     },
     close: () => session.dispose(),
   };

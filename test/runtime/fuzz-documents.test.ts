@@ -45,7 +45,8 @@ describe("Whatever metadata.json and golden.json say", function () {
           const model = await openModel({ folder, file: undefined, uri: "here" }, 1);
           const example = { input: model.example ?? {}, output: { prediction: null } };
           const rows = [example, ...(model.golden?.rows ?? [])];
-          for (const row of rows) await checkGolden(model, { rows: [row] }, 1, "here").catch(requireReason);
+          const options = { maxRows: 1, batchRows: 1, source: "here" };
+          for (const row of rows) await checkGolden(model, { rows: [row] }, options).catch(requireReason);
           await model.pipeline.close();
         } catch (error) {
           requireReason(error);

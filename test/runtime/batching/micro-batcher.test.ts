@@ -54,6 +54,25 @@ describe("MicroBatcher", () => {
     expect(runs).to.deep.equal([4, 1]);
   });
 
+  it("runs a job at once when the turn before brought no other; what else comes in that turn shares a run", async () => {
+    const runs: number[] = [];
+    const subject = batcher(echo(runs));
+    const turn = async (...values: number[]): Promise<{ atOnce: number[]; inAll: number[] }> => {
+      const before = runs.length;
+      const all = values.map((value) => answered(subject, [value]));
+      const atOnce = runs.slice(before);
+      expect(await Promise.all(all)).to.deep.equal(values.map((value) => [value]));
+      await new Promise(setImmediate);
+      return { atOnce, inAll: runs.slice(before) };
+    };
+    expect(await turn(1)).to.deep.equal({ atOnce: [], inAll: [1] });
+    expect(await turn(2)).to.deep.equal({ atOnce: [1], inAll: [1] });
+    expect(await turn(3, 4, 5)).to.deep.equal({ atOnce: [1], inAll: [1, 2] });
+    expect(await turn(6, 7)).to.deep.equal({ atOnce: [], inAll: [2] });
+    expect(await turn(8)).to.deep.equal({ atOnce: [], inAll: [1] });
+    expect(await turn(9)).to.deep.equal({ atOnce: [1], inAll: [1] });
+  });
+
   it("runs a job of more rows than a run may have alone, and lets later ones fill an earlier run", async () => {
     const runs: number[] = [];
     const subject = batcher(echo(runs), { maxRows: 2 });

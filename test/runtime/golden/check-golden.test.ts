@@ -14,7 +14,7 @@ describe("Golden rows", () => {
   async function checked(files: Readonly<Record<string, Content>>, maxRows = 100): Promise<number | string> {
     const model = await openModel({ folder: await scratch.folder(files), file: undefined, uri: "here" }, 1);
     try {
-      return await checkGolden(model, model.golden!, maxRows, "here");
+      return await checkGolden(model, model.golden!, { maxRows, batchRows: 2, source: "here" });
     } catch (error) {
       expect(error).to.be.instanceOf(LoadError);
       return (error as LoadError).message;
@@ -53,6 +53,13 @@ describe("Golden rows", () => {
     expect(await checked({ ...files, "golden.json": { ...golden, tolerance: { absolute: 2 } } })).to.equal(4);
     expect(await checked({ ...files, "golden.json": { ...golden, tolerance: { relative: 0.2 } } })).to.equal(4);
     expect(await checked({ ...files, "golden.json": { ...golden, tolerance: { absolute: 0.5 } } })).to.match(/± 0\.5,/);
+  });
+
+  it("share runs, and yet it is said which of them the model fails on", async () => {
+    const rows = [0, 99, 1].map((index) => ({ input: { index }, output: { prediction: 10 } }));
+    expect(await checked({ "model.onnx": graph("lookup"), "golden.json": { rows } })).to.match(
+      /^loading here: golden\.json: rows\[1\]: the model fails on this input: /,
+    );
   });
 
   it("are nested arrays by input for a model without named fields", async () => {

@@ -9,13 +9,14 @@ import type * as z from "zod";
 
 import { GOLDEN } from "../../../runtime/model/golden-schema.ts";
 import { METADATA } from "../../../runtime/model/metadata-schema.ts";
+import { plainGolden, plainMetadata } from "../../../runtime/model/plain-documents.ts";
 import { mutants } from "../support/mutants.ts";
 
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
 
 const DOCUMENTS = [
-  { name: "metadata", schema: METADATA as z.ZodType, published: compiled("metadata") },
-  { name: "golden", schema: GOLDEN as z.ZodType, published: compiled("golden") },
+  { name: "metadata", schema: METADATA as z.ZodType, plain: plainMetadata, published: compiled("metadata") },
+  { name: "golden", schema: GOLDEN as z.ZodType, plain: plainGolden, published: compiled("golden") },
 ] as const;
 
 /** In strict mode: an unknown keyword in the schema itself is an error. */
@@ -24,7 +25,7 @@ function compiled(name: string): ValidateFunction {
   return ajv.compile(readJson(`schemas/${name}.schema.json`) as object);
 }
 
-for (const { name, schema, published } of DOCUMENTS) {
+for (const { name, schema, plain, published } of DOCUMENTS) {
   describe(`schemas/${name}.schema.json`, () => {
     const examples = globSync(`examples/*/*/${name}.json`).map((path) => ({ path, document: readJson(path) }));
 
@@ -51,6 +52,27 @@ for (const { name, schema, published } of DOCUMENTS) {
         }),
         { numRuns: 2000 },
       );
+    });
+
+    it("is not needed for the documents of the examples, nor for those that it shows", () => {
+      const { examples: shown } = published.schema as { examples: unknown[] };
+      for (const document of [...examples.map(({ document }) => document), ...shown]) {
+        expect(plain(document), JSON.stringify(document)).to.deep.equal(schema.parse(document));
+      }
+    });
+
+    it("makes the same of whatever is read without it", () => {
+      let reads = 0;
+      fc.assert(
+        fc.property(mutants(examples.map(({ document }) => document)), (mutant) => {
+          const read = plain(mutant);
+          if (read === undefined) return;
+          reads += 1;
+          expect(schema.parse(mutant), JSON.stringify(mutant)).to.deep.equal(read);
+        }),
+        { numRuns: 2000 },
+      );
+      expect(reads).to.be.greaterThan(100);
     });
 
     it("is where its $id says, and a copy of it is in the Python package", () => {
