@@ -35,5 +35,5 @@ function applyOne(document: JsonObject, operation: Operation): JsonObject {
 function isMissingField(document: JsonObject, path: string): boolean {
   const parent: unknown = jsonPatch.getValueByPointer(document, path.slice(0, path.lastIndexOf("/")));
   const name = unescapePathComponent(path.slice(path.lastIndexOf("/") + 1));
-  return isObject(parent) && !(name in parent);
+  return isObject(parent) && !Object.hasOwn(parent, name);
 }
