@@ -250,6 +250,14 @@ describe("the API server's objects", () => {
     }
   });
 
+  it("cannot be made gigabytes by a patch that copies again and again", async () => {
+    await create({ metadata: { name: "small", annotations: { a: "x".repeat(1000) } } });
+    const doubled = (index: number): object => ({ op: "copy", from: "/metadata", path: `/metadata/${index}` });
+    const patch = Array.from({ length: 14 }, (_, index) => doubled(index));
+    const answer = await ask("PATCH", `${configMaps}/small`, { body: patch, type: jsonPatch });
+    expect(answer.body).to.deep.include({ code: 422, reason: "Invalid" });
+  });
+
   it("may have names for keys that JavaScript's own objects know", async () => {
     const { code } = await create({ metadata: { name: "known" }, data: { constructor: "1", toString: "2" } });
     expect(code).to.equal(201);
