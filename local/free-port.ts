@@ -8,7 +8,8 @@ const LAST_PORT = 65_535;
 export async function requireFree(port: number, host: string): Promise<void> {
   const problem = await problemOf(port, host);
   if (problem === undefined) return;
-  const why = problem.code === "EADDRINUSE" ? "is in use" : `cannot be used (${problem.message})`;
+  if (!isOfThePort(problem)) throw unusable(host, problem);
+  const why = problem.code === "EADDRINUSE" ? "is in use" : "is for programs with more rights than this one";
   throw new UserError(`Port ${port} ${why}: give another with --port, or none and the next free one is taken.`);
 }
 
@@ -17,12 +18,18 @@ export async function freePort(first: number, host: string): Promise<number> {
   for (let port = first; port <= LAST_PORT; port++) {
     const problem = await problemOf(port, host);
     if (problem === undefined) return port;
-    if (problem.code !== "EADDRINUSE" && problem.code !== "EACCES")
-      throw new UserError(
-        `Nothing can listen on ${host}: ${problem.message}; give an address of this machine with --host.`,
-      );
+    if (!isOfThePort(problem)) throw unusable(host, problem);
   }
   throw new UserError(`No port of ${host} from ${first} to ${LAST_PORT} is free.`);
+}
+
+/** Another port of that address may do. */
+function isOfThePort({ code }: NodeJS.ErrnoException): boolean {
+  return code === "EADDRINUSE" || code === "EACCES";
+}
+
+function unusable(host: string, { message }: Error): UserError {
+  return new UserError(`Nothing can listen on ${host}: ${message}; give an address of this machine with --host.`);
 }
 
 async function problemOf(port: number, host: string): Promise<NodeJS.ErrnoException | undefined> {

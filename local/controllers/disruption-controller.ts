@@ -1,15 +1,8 @@
 import { sameJson } from "../api-server/objects.ts";
+import { matchesSelector } from "../api-server/selector.ts";
 import { keyOf, kubeTime } from "../cluster/objects.ts";
 import { splitKey, type ControllerContext, type RunningController } from "./context.ts";
-import {
-  controllerUid,
-  isActive,
-  isReady,
-  matchesSelector,
-  scaledValue,
-  withCondition,
-  type PodDisruptionBudget,
-} from "./objects.ts";
+import { controllerUid, isActive, isReady, scaledValue, withCondition, type PodDisruptionBudget } from "./objects.ts";
 import { ReconcileLoop } from "./reconcile-loop.ts";
 
 /** Writes how many disruptions each PodDisruptionBudget allows at present. */

@@ -1,9 +1,5 @@
+import type { LabelSelector } from "../api-server/selector.ts";
 import type { KubeObject, Pod } from "../cluster/objects.ts";
-
-interface LabelSelector {
-  matchLabels?: Record<string, string>;
-  matchExpressions?: { key: string; operator: string; values?: string[] }[];
-}
 
 export interface PodTemplate {
   metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> };
@@ -75,32 +71,6 @@ export function controllerReference(owner: KubeObject, apiVersion: string, kind:
 
 export function controllerUid(object: KubeObject): string | undefined {
   return object.metadata.ownerReferences?.find((reference) => reference.controller)?.uid;
-}
-
-export function matchesSelector(
-  selector: LabelSelector | undefined,
-  labels: Readonly<Record<string, string>> = {},
-): boolean {
-  if (selector === undefined) return false;
-  const equal = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
-  return equal && (selector.matchExpressions ?? []).every((requirement) => matchesExpression(requirement, labels));
-}
-
-function matchesExpression(
-  { key, operator, values = [] }: { key: string; operator: string; values?: string[] },
-  labels: Readonly<Record<string, string>>,
-): boolean {
-  const value = labels[key];
-  switch (operator) {
-    case "In":
-      return value !== undefined && values.includes(value);
-    case "NotIn":
-      return value === undefined || !values.includes(value);
-    case "Exists":
-      return value !== undefined;
-    default:
-      return value === undefined;
-  }
 }
 
 /** A pod that still counts towards its ReplicaSet's replicas. */

@@ -1,6 +1,7 @@
 import { hasStatus } from "../cluster/client.ts";
 import { keyOf, kubeTime, type Pod } from "../cluster/objects.ts";
 import { sameJson } from "../api-server/objects.ts";
+import { matchesSelector } from "../api-server/selector.ts";
 import { splitKey, type ControllerContext, type RunningController } from "./context.ts";
 import {
   availableIn,
@@ -8,7 +9,6 @@ import {
   controllerUid,
   isActive,
   isReady,
-  matchesSelector,
   withCondition,
   type ReplicaSet,
   type ReplicaSetStatus,

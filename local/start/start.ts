@@ -56,10 +56,10 @@ async function serveUntil(interrupted: AbortSignal, system: Omit<System, "model"
   const ending = new AbortController();
   const model = await modelToServe(system.config, AbortSignal.any([interrupted, ending.signal]));
   try {
-    await runSystem({ ...system, interrupted, model });
+    if (model !== undefined) await runSystem({ ...system, interrupted, model });
   } finally {
     ending.abort();
-    await model.folder?.edits.return(undefined);
+    await model?.folder?.edits.return(undefined);
   }
 }
 
@@ -70,18 +70,19 @@ function forgetFormerRuns({ stateFolder, kubeconfig }: StartConfig): void {
   for (const path of [...left, kubeconfig]) rmSync(path, { recursive: true, force: true });
 }
 
-/** The loan example, or the user's own folder, whose edits are then followed. */
+/** The loan example, or the user's own folder, whose edits are then followed; undefined when that is interrupted. */
 async function modelToServe(
   { model, stateFolder, projectFolder }: StartConfig,
   signal: AbortSignal,
-): Promise<ModelToServe> {
+): Promise<ModelToServe | undefined> {
   if (model === undefined) return loanExample(projectFolder);
   const snapshots = new Snapshots(join(stateFolder, "models", nameOfFolder(model)));
   const edits = follow({ model, snapshots, signal });
   const { value: first } = await edits.next();
-  if (first === undefined || first.is === "unreadable") {
+  if (first === undefined) return undefined;
+  if (first.is === "unreadable") {
     await edits.return(undefined);
-    throw new UserError(`${model} cannot be served: ${first?.why ?? "interrupted"}`);
+    throw new UserError(`${model} cannot be served: ${first.why}`);
   }
   return ownModel({ path: model, snapshots, snapshot: first.snapshot, edits });
 }

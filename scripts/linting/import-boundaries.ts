@@ -50,10 +50,10 @@ const ZONES: readonly Zone[] = [
   { path: "local/api-server", imports: [] },
   { path: "local/cluster", imports: [] },
   { path: "local/router", imports: [] },
-  // objects.ts and quantity.ts are plain data; what a controller wants of the server it asks over HTTP.
+  // objects.ts, quantity.ts and selector.ts are plain data; what a controller wants of the server it asks over HTTP.
   {
     path: "local/controllers",
-    imports: ["local/cluster", "local/api-server/objects.ts", "local/api-server/quantity.ts"],
+    imports: ["local/cluster", ...["objects", "quantity", "selector"].map((data) => `local/api-server/${data}.ts`)],
   },
   { path: "local/service-proxy", imports: ["local/cluster"] },
   { path: "local/kubelet", imports: ["local/cluster", "local/process-identity.ts", "local/config.ts"] },

@@ -37,7 +37,7 @@ const keysOfTypes: Record<string, readonly string[]> = {
 function missingKeys(secret: JsonObject): FieldError[] {
   const data = objectAt(secret, "data");
   const keys = keysOfTypes[String(secret["type"])] ?? [];
-  return keys.filter((key) => !(key in data)).map((key) => requiredField(`data[${key}]`));
+  return keys.filter((key) => !Object.hasOwn(data, key)).map((key) => requiredField(`data[${key}]`));
 }
 
 export const leaseBehaviour: Behaviour = {
@@ -59,7 +59,7 @@ function keyErrors(object: JsonObject): FieldError[] {
     const at = `data[${key}]`;
     if (!/^[-._a-zA-Z0-9]+$/.test(key)) return [invalidField(at, key, rule)];
     if (key === "." || key === "..") return [invalidField(at, key, `must not be '${key}'`)];
-    const isTwice = key in binary && key in objectAt(object, "data");
+    const isTwice = Object.hasOwn(binary, key) && Object.hasOwn(objectAt(object, "data"), key);
     return isTwice ? [invalidField(at, key, "duplicate of key present in binaryData")] : [];
   });
 }

@@ -2,11 +2,12 @@ import type { Registry } from "../resources/registry.ts";
 import { groupVersion, type Resource } from "../resources/resource.ts";
 import { objectsAt, type JsonObject } from "../objects.ts";
 
-/** The version that the server says it is: kubectl and operators look at it. */
+/** What the server says it is: kubectl and operators look at it. */
+export const kubernetesVersion = "v1.36.3";
 const serverVersion = {
   major: "1",
   minor: "36",
-  gitVersion: "v1.36.3",
+  gitVersion: kubernetesVersion,
   gitCommit: "embedded",
   gitTreeState: "clean",
   buildDate: "1970-01-01T00:00:00Z",

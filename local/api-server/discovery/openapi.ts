@@ -3,8 +3,11 @@ import type { JsonObject } from "../objects.ts";
 import { builtInKinds } from "../resources/built-in-kinds.ts";
 import type { Registry } from "../resources/registry.ts";
 import type { Resource } from "../resources/resource.ts";
+import { kubernetesVersion } from "./discovery.ts";
 import { pathsOf } from "./openapi-paths.ts";
 import { components, type Components } from "./openapi-schemas.ts";
+
+const info = { title: "Kubernetes", version: kubernetesVersion };
 
 /** The index of OpenAPI v3 documents, one per group and version. */
 export function openApiIndex(registry: Registry): JsonObject {
@@ -40,7 +43,7 @@ export function openApiDocument(registry: Registry, path: string): JsonObject | 
     Object.assign(schemas, components(resource, name));
     Object.assign(paths, pathsOf(resource, `/${path}`, name));
   }
-  return { openapi: "3.0.0", info: { title: "Kubernetes", version: "v1.36.3" }, paths, components: { schemas } };
+  return { openapi: "3.0.0", info, paths, components: { schemas } };
 }
 
 /** The name of a kind's schema: as in Go's packages, or the group's domain backwards. */

@@ -57,8 +57,8 @@ class Parser {
     if (key.kind !== "identifier") throw unparsable(`found '${key.text}', expected: identifier`);
     for (const problem of labelKeyProblems(key.text))
       throw unparsable(`<nil>: Invalid value: ${JSON.stringify(key.text)}: ${problem}`);
-    if (absent) return (labels) => !(key.text in labels);
-    if (this.next().kind === "end" || this.next().kind === ",") return (labels) => key.text in labels;
+    if (absent) return (labels) => !Object.hasOwn(labels, key.text);
+    if (this.next().kind === "end" || this.next().kind === ",") return (labels) => Object.hasOwn(labels, key.text);
     const operator = this.operator();
     const values = operator === "in" || operator === "notin" ? this.values() : [this.value()];
     checkValues(key.text, operator, values);
@@ -132,7 +132,7 @@ function checkValues(key: string, operator: string, values: readonly string[]): 
 }
 
 function matcher(key: string, operator: (typeof operators)[number], values: readonly string[]): Matches {
-  const isAmong = (labels: Labels): boolean => values.includes(labels[key] ?? "") && key in labels;
+  const isAmong = (labels: Labels): boolean => Object.hasOwn(labels, key) && values.includes(labels[key] ?? "");
   const [bound] = values;
   if (operator === "notin" || operator === "!=") return (labels) => !isAmong(labels);
   if (operator === ">") return (labels) => Number(labels[key] ?? Number.NaN) > Number(bound);

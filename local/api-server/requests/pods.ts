@@ -1,15 +1,7 @@
 import { ApiError, conflict } from "../api-error.ts";
 import type { Cluster, WriteOptions } from "../cluster.ts";
-import {
-  numberAt,
-  objectAt,
-  objectsAt,
-  stringAt,
-  timestamp,
-  isObject,
-  type JsonObject,
-  type KubeObject,
-} from "../objects.ts";
+import { numberAt, objectAt, objectsAt, stringAt, timestamp, type KubeObject } from "../objects.ts";
+import { matchesSelector, type LabelSelector } from "../selector.ts";
 import { deleteObject, type DeleteOptions } from "./delete.ts";
 import { updateObject } from "./update.ts";
 import { subjectOf, type WriteTarget } from "./write-target.ts";
@@ -67,6 +59,6 @@ export function evictPod(cluster: Cluster, { resource, namespace, name }: WriteT
 }
 
 function selects(budget: KubeObject, pod: KubeObject): boolean {
-  const wanted: JsonObject = objectAt(objectAt(objectAt(budget, "spec"), "selector"), "matchLabels");
-  return isObject(wanted) && Object.entries(wanted).every(([key, value]) => pod.metadata.labels?.[key] === value);
+  const { selector } = budget["spec"] as { selector?: LabelSelector };
+  return matchesSelector(selector, pod.metadata.labels);
 }

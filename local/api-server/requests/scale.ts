@@ -1,17 +1,8 @@
 import { badRequest, invalid, invalidField, notFound } from "../api-error.ts";
 import type { Cluster, WriteOptions } from "../cluster.ts";
-import {
-  copyJson,
-  isObject,
-  numberAt,
-  objectAt,
-  objectsAt,
-  listAt,
-  stringAt,
-  type JsonObject,
-  type KubeObject,
-} from "../objects.ts";
+import { copyJson, isObject, numberAt, objectAt, stringAt, type JsonObject, type KubeObject } from "../objects.ts";
 import type { ScalePaths } from "../resources/resource.ts";
+import { selectorText } from "../selector.ts";
 import { readJsonPath } from "../tables/json-path.ts";
 import { patcher } from "./patch.ts";
 import { updateObject } from "./update.ts";
@@ -73,25 +64,6 @@ function scaleOf(object: KubeObject, paths: ScalePaths): JsonObject {
 function replicasAt(object: KubeObject, path: string): JsonObject {
   const replicas = readJsonPath(object, path);
   return replicas === undefined ? {} : { replicas };
-}
-
-function selectorText(selector: JsonObject): string {
-  const equal = Object.entries(objectAt(selector, "matchLabels")).map(([key, value]) => `${key}=${String(value)}`);
-  const expressions = objectsAt(selector, "matchExpressions").map((requirement) => {
-    const key = stringAt(requirement, "key") ?? "";
-    const values = `(${listAt(requirement, "values").map(String).join(",")})`;
-    switch (stringAt(requirement, "operator") ?? "") {
-      case "In":
-        return `${key} in ${values}`;
-      case "NotIn":
-        return `${key} notin ${values}`;
-      case "DoesNotExist":
-        return `!${key}`;
-      default:
-        return key;
-    }
-  });
-  return [...equal.sort(), ...expressions].join(",");
 }
 
 function withReplicas(

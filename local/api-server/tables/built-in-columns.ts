@@ -8,6 +8,7 @@ import {
   type JsonObject,
   type KubeObject,
 } from "../objects.ts";
+import { selectorText } from "../selector.ts";
 import { age } from "./age.ts";
 import type { Cell, Column } from "./columns.ts";
 import { podReady, podRestarts, podStatus } from "./pod-status.ts";
@@ -36,18 +37,6 @@ function labels(selector: JsonObject): string {
   return joined(Object.entries(selector).map(([key, value]) => `${key}=${String(value)}`));
 }
 
-function labelSelector(selector: JsonObject): string {
-  const expressions = objectsAt(selector, "matchExpressions").map((requirement) => {
-    const values = listAt(requirement, "values").map(String).join(",");
-    const operator = stringAt(requirement, "operator") ?? "";
-    const key = stringAt(requirement, "key") ?? "";
-    if (operator === "Exists") return key;
-    return operator === "DoesNotExist" ? `!${key}` : `${key} ${operator.toLowerCase()} (${values})`;
-  });
-  const equal = Object.entries(objectAt(selector, "matchLabels")).map(([key, value]) => `${key}=${String(value)}`);
-  return joined([...equal, ...expressions]);
-}
-
 const spec = (object: KubeObject): JsonObject => objectAt(object, "spec");
 const status = (object: KubeObject): JsonObject => objectAt(object, "status");
 const containers = (object: KubeObject): JsonObject[] =>
@@ -64,7 +53,7 @@ const containerColumns: Column[] = [
       .map((container) => stringAt(container, "image") ?? "")
       .join(","),
   ),
-  wide("Selector", (object) => labelSelector(objectAt(spec(object), "selector"))),
+  wide("Selector", (object) => selectorText(objectAt(spec(object), "selector")) || none),
 ];
 
 const integer = { type: "integer" } as const;

@@ -35,7 +35,7 @@ class Answers:
     """Of N rows."""
 
     predictions: list[Any]
-    """A label, a number, or nested lists of numbers each."""
+    """A label, a number, nested lists of numbers, or the outputs by name each."""
     probabilities: NDArray[np.float64] | None
     """[N, K], in the order of `classes`; None for what is no classifier, or has labels alone."""
     classes: list[Any] | None
@@ -47,8 +47,21 @@ class Answers:
         if self.probabilities is not None:
             shares = [float(share) for share in self.probabilities[row]]
             named = self.classes is not None
-            answer["probabilities"] = dict(zip(map(_key, self.classes or []), shares, strict=True)) if named else shares
+            answer["probabilities"] = (
+                dict(zip(map(key_of, self.classes or []), shares, strict=True)) if named else shares
+            )
         return answer
+
+    def probability(self, row: int) -> float | None:
+        """Of the second class when there are two, else of the predicted one; None for what has no probabilities."""
+        if self.probabilities is None:
+            return None
+        shares = self.probabilities[row]
+        if len(shares) == 2:
+            return float(shares[1])
+        label = self.predictions[row]
+        classes = list(range(len(shares))) if self.classes is None else self.classes
+        return float(shares[classes.index(label)]) if label in classes else None
 
 
 class ServedModel:
@@ -153,7 +166,9 @@ class ServedModel:
             if label is not None:
                 return Answers(_labels(label.reshape(-1), classes), None, classes)
         shown = [_plain(each) for each in eligible.values()]
-        return Answers(shown[0] if len(shown) == 1 else [list(row) for row in zip(*shown, strict=True)], None, None)
+        if len(shown) == 1:
+            return Answers(shown[0], None, None)
+        return Answers([dict(zip(eligible, row, strict=True)) for row in zip(*shown, strict=True)], None, None)
 
     def _is_classifier(self, *, has_label: bool) -> bool:
         task = str(self._metadata.get("task") or "").lower()
@@ -244,8 +259,10 @@ def _plain(output: NDArray[Any]) -> list[Any]:
     return list(rows.tolist())
 
 
-def _key(label: Any) -> str:
+def key_of(label: Any) -> str:
     """A class as a key of `probabilities`, as JavaScript writes it."""
     if isinstance(label, bool):
         return "true" if label else "false"
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
     return str(label)

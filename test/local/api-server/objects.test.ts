@@ -250,6 +250,40 @@ describe("the API server's objects", () => {
     }
   });
 
+  it("cannot be made gigabytes by a patch that copies again and again", async () => {
+    await create({ metadata: { name: "small", annotations: { a: "x".repeat(1000) } } });
+    const doubled = (index: number): object => ({ op: "copy", from: "/metadata", path: `/metadata/${index}` });
+    const patch = Array.from({ length: 14 }, (_, index) => doubled(index));
+    const answer = await ask("PATCH", `${configMaps}/small`, { body: patch, type: jsonPatch });
+    expect(answer.body).to.deep.include({ code: 422, reason: "Invalid" });
+  });
+
+  it("may have names for keys that JavaScript's own objects know", async () => {
+    const { code } = await create({ metadata: { name: "known" }, data: { constructor: "1", toString: "2" } });
+    expect(code).to.equal(201);
+    const { body } = await ask("GET", `${configMaps}?labelSelector=constructor`);
+    expect(body["items"]).to.deep.equal([]);
+    const patch = [{ op: "replace", path: "/data/valueOf", value: "3" }];
+    const patched = await ask("PATCH", `${configMaps}/known`, { body: patch, type: jsonPatch });
+    expect(patched.body["data"]).to.deep.equal({ constructor: "1", toString: "2", valueOf: "3" });
+  });
+
+  it("that are pods are kept from eviction by the budgets that select them, and by no others", async () => {
+    const budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    const pods = "/api/v1/namespaces/default/pods";
+    const matchExpressions = [{ key: "tier", operator: "In", values: ["front"] }];
+    await ask("POST", budgets, { body: { metadata: { name: "front" }, spec: { selector: { matchExpressions } } } });
+    const status = { disruptionsAllowed: 0, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 };
+    await ask("PATCH", `${budgets}/front/status`, { body: { status }, type: mergePatch });
+    for (const tier of ["front", "back"]) {
+      const containers = [{ name: "main", image: "main" }];
+      await ask("POST", pods, { body: { metadata: { name: tier, labels: { tier } }, spec: { containers } } });
+    }
+    const evict = async (name: string): Promise<number> =>
+      (await ask("POST", `${pods}/${name}/eviction`, { body: { metadata: { name } } })).code;
+    expect([await evict("front"), await evict("back")]).to.deep.equal([429, 201]);
+  });
+
   it("of kind Secret hold stringData as base64", async () => {
     const { body } = await ask("POST", "/api/v1/namespaces/default/secrets", {
       body: { metadata: { name: "s" }, stringData: { key: "value" } },

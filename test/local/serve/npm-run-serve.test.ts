@@ -135,6 +135,15 @@ describe("npm run serve", function () {
       expect(await refusal("--port", String(port), model.folder)).to.match(new RegExp(`^Port ${port} is in use: `));
       server.close();
     });
+
+    it("the address is none of this machine's, whichever port it is to be", async () => {
+      const model = new EditedModel(join(folder, "loan"));
+      const elsewhere = ["--host", "192.0.2.1"]; // of documentation: nobody has it
+      for (const port of [[], ["--port", "8000"]])
+        expect(await refusal(...elsewhere, ...port, model.folder)).to.match(
+          /^Nothing can listen on 192\.0\.2\.1: .* --host\.$/m,
+        );
+    });
   });
 
   it("explains itself", async () => {

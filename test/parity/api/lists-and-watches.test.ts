@@ -142,6 +142,29 @@ compareServers(
       fields("type=other", "/api/v1/namespaces/{ns}/secrets"),
     ],
     [
+      "a selector by expressions, in words",
+      post(
+        deployment(),
+        deploymentOf("a", {
+          selector: {
+            matchLabels: { z: "1", app: "a" },
+            matchExpressions: [
+              { key: "tier", operator: "In", values: ["y", "x"] },
+              { key: "b", operator: "NotIn", values: ["c"] },
+              { key: "stage", operator: "Exists" },
+              { key: "none", operator: "DoesNotExist" },
+            ],
+          },
+          template: {
+            metadata: { labels: { app: "a", z: "1", tier: "x", stage: "s" } },
+            spec: { containers: [{ name: "main", image: "example.com/main:1" }] },
+          },
+        }),
+      ),
+      get(`${deployment("a")}/scale`),
+      get(deployment(), { accept: asTable }),
+    ],
+    [
       "a list as table",
       ...five,
       get(configMap(), { accept: asTable }),
