@@ -22,6 +22,7 @@ const LONGEST = [
   "test/runtime/",
   "test/local/serve/",
   "test/local/",
+  "test/scripts/run-files",
   "test/integration/",
 ];
 
