@@ -8,8 +8,8 @@ import settings from "../../.mocharc.json" with { type: "json" };
 import { FILE_SEPARATOR } from "./task.ts";
 import type { Report, Task } from "./task.ts";
 
-/** From the last test's end until nothing is open, for sockets and processes to close. */
-const CLOSING_MS = 5_000;
+/** From the last test's end until nothing is open, for sockets and processes to close; unless a file has less in all. */
+const CLOSING_SECONDS = 5;
 
 const { files, timeoutSeconds, grep, forbidSkipped } = JSON.parse(process.argv[2] ?? "") as Task;
 const report = (message: Report): boolean | undefined => process.send?.(message);
@@ -47,7 +47,8 @@ async function run(file: string): Promise<void> {
 
 /** Resolves when nothing is left that would keep a process alive. */
 async function closed(file: string): Promise<void> {
-  const open = giveUpAfter(CLOSING_MS, () => `${file} is done but left something open; close it in an after hook`);
+  const patienceMs = Math.min(CLOSING_SECONDS, timeoutSeconds) * 1_000;
+  const open = giveUpAfter(patienceMs, () => `${file} is done but left something open; close it in an after hook`);
   await new Promise<void>((resolveClosed) => process.once("beforeExit", () => resolveClosed()));
   clearTimeout(open);
 }

@@ -2,13 +2,16 @@ import { dirname } from "node:path";
 
 /**
  * Folders whose files share a process, one for each folder in them: no test there sets a variable of the environment, a
- * default or a listener of its process, and none starts a whole cluster.
+ * default or a listener of its process. Whole systems, of which tests kill and starve parts, are kept apart.
  */
 const SHARING = [
   "test/examples",
+  "test/integration/objects",
   "test/local/api-server",
   "test/operator",
-  ...["batching", "golden", "http", "model", "protocol", "source"].map((folder) => `test/runtime/${folder}`),
+  ...["batching", "golden", "grpc", "http", "model", "prediction-log", "processes", "protocol", "source"].map(
+    (folder) => `test/runtime/${folder}`,
+  ),
 ];
 
 /** A file with this folder or name takes long, as seen on two cores; the first takes longest. */
@@ -19,6 +22,7 @@ const LONGEST = [
   "test/runtime/",
   "test/local/serve/",
   "test/local/",
+  "test/scripts/run-files",
   "test/integration/",
 ];
 

@@ -96,19 +96,22 @@ describe("A test file that", () => {
   for (const [what, source, output] of [
     ["ends the process", `it("c", () => process.exit(0));`, "ended with exit code 0"],
     [
-      "leaves open",
+      "leaves a server open",
       `import { createServer } from "node:net"; it("c", () => { createServer().listen(0); }); it.skip("d");`,
       "TCPServerWrap",
     ],
     ["breaks late", `it("c", () => { setTimeout(() => { throw new Error("late"); }, 50); });`, "late"],
   ] as const)
     it(`${what} in a process that it shares has failed, and the files before and after it count as they are`, async () => {
-      const [before, failing, ...after] = await runAll([
-        `it("a", () => console.log("of a")); it("b", () => { throw new Error("of b"); });`,
-        source,
-        `it("e", () => console.log("of e"));`,
-        `it("f", () => console.error("of f"));`,
-      ]);
+      const [before, failing, ...after] = await runAll(
+        [
+          `it("a", () => console.log("of a")); it("b", () => { throw new Error("of b"); });`,
+          source,
+          `it("e", () => console.log("of e"));`,
+          `it("f", () => console.error("of f"));`,
+        ],
+        { timeoutSeconds: 2 },
+      );
       expect(before).to.include({ passed: 1, failed: 1 });
       expect(before?.output).to.include("of a").and.include("Error: of b").and.not.include(output);
       expect(failing?.file).to.include("planted-1");
