@@ -64,7 +64,15 @@ export class Fleet {
     const { client, namespace } = options;
     const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
     const informers = [modelDeployments, ...childTypes].map(
-      (type) => new Informer<KubeObject>({ client, type, namespaces: [namespace], clock: systemClock, log: quiet }),
+      (type) =>
+        new Informer<KubeObject>({
+          client,
+          type,
+          namespaces: [namespace],
+          trim: whatIsRead,
+          clock: systemClock,
+          log: quiet,
+        }),
     );
     for (const informer of informers)
       informer.onChange((_key, _old, current) => {
@@ -204,6 +212,24 @@ export class Fleet {
       this.#waiting.add(wake);
     });
   }
+}
+
+type Any = KubeObject & {
+  spec?: { replicas?: number; maxReplicas?: number };
+  status?: Record<string, unknown>;
+};
+
+/** Of 10,000 objects and five times as many children, whose templates and records would fill this process instead of the operator. */
+function whatIsRead({ metadata, spec, status, ...type }: Any): Any {
+  const { annotations: _annotations, managedFields: _fields, ...kept } = metadata;
+  const { replicas, maxReplicas } = spec ?? {};
+  const { rollout: _rollout, ...told } = status ?? {};
+  return {
+    ...type,
+    metadata: kept,
+    spec: { ...(replicas !== undefined && { replicas }), ...(maxReplicas !== undefined && { maxReplicas }) },
+    status: told,
+  };
 }
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);

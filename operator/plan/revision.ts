@@ -74,14 +74,13 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(sorted(value));
 }
 
-/** Asked of every child in every pass: a replacer, which JSON.stringify calls for each value, takes three times as long. */
+/** Asked of every child in every pass: a replacer, which JSON.stringify calls for each value, takes twice as long. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (!isObject(value)) return value;
   const fields = value as Readonly<Record<string, unknown>>;
-  const result: Record<string, unknown> = {};
-  for (const name of Object.keys(fields).toSorted()) result[name] = sorted(fields[name]);
-  return result;
+  const names = Object.keys(fields).toSorted();
+  return Object.fromEntries(names.map((name) => [name, sorted(fields[name])]));
 }
 
 /** `resources: {}` means the same as no resources at all. */

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import type { ModelDeploymentSpec } from "../../../operator/api/model-deployment.ts";
 import type { Serving } from "../../../operator/api/serving.ts";
 import { childNames } from "../../../operator/api/names.ts";
-import { desiredRevisions, overlay } from "../../../operator/plan/revision.ts";
+import { canonicalJson, desiredRevisions, overlay } from "../../../operator/plan/revision.ts";
 import { validModelDeployment } from "../../support/operator/model-deployment.ts";
 
 const spec: ModelDeploymentSpec = {
@@ -115,6 +115,23 @@ describe("a revision's id", () => {
     const child = (name: string, version: string) =>
       childNames.revision(name, idOf({ versions: [{ name: version, source: { uri: "file:///m" } }] }, name) ?? "");
     expect(child("a", "b-c")).to.not.equal(child("a-b", "c"));
+  });
+});
+
+describe("canonicalJson", () => {
+  /** As the ids of revisions that run were made: text that differs in one byte would roll all of them. */
+  const sortedByReplacer = (value: unknown): string =>
+    JSON.stringify(value, (_key, child: unknown) =>
+      typeof child === "object" && child !== null && !Array.isArray(child)
+        ? Object.fromEntries(Object.entries(child).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+        : child,
+    );
+
+  it("is the same text for the same value, whatever the order of its fields", () => {
+    expect(canonicalJson({ b: [{ d: 1, c: undefined }], a: null })).to.equal('{"a":null,"b":[{"d":1}]}');
+    expect(canonicalJson(JSON.parse('{"__proto__":{"a":1}}'))).to.equal('{"__proto__":{"a":1}}');
+    expect(canonicalJson({ "10": 1, "9": 2, a: 3 })).to.equal('{"9":2,"10":1,"a":3}');
+    fc.assert(fc.property(fc.jsonValue(), (value) => canonicalJson(value) === sortedByReplacer(value)));
   });
 });
 
