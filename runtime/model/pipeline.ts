@@ -34,7 +34,9 @@ export function createPipeline(model: Graph, preprocessor: Graph | undefined, so
     outputs,
     run: async (feeds) => {
       const between = prepare(feeds);
-      return runModel(Object.fromEntries(wires.map(({ to }, index) => [to, between[index] as Tensor])));
+      const fed: Record<string, Tensor> = {};
+      for (const [index, { to }] of wires.entries()) fed[to] = between[index] as Tensor;
+      return runModel(fed);
     },
     close: async () => {
       preprocessor.close();
