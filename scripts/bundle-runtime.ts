@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 import { build } from "esbuild";
-import type { Plugin } from "esbuild";
+import type { BuildOptions, Plugin } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
 const folder = resolve(process.argv[2] ?? join(root, "dist/runtime"));
@@ -32,13 +32,11 @@ const REQUIRE_WHAT_IS_USED: Plugin = {
   },
 };
 
-await build({
+const common: BuildOptions = {
   absWorkingDir: root,
-  entryPoints: ["runtime/main.ts", "runtime/execution/inference-worker.ts"],
   outdir: folder,
   entryNames: "[name]", // worker-pipeline.ts looks for the worker's file beside its own
   bundle: true,
-  splitting: true, // what is loaded later stays apart
   format: "esm",
   platform: "node",
   target: "node26",
@@ -47,4 +45,9 @@ await build({
   // Libraries that are CommonJS require Node's modules.
   banner: { js: 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);' },
   logLevel: "warning",
-});
+};
+
+/** What is loaded later stays apart. */
+await build({ ...common, entryPoints: ["runtime/main.ts"], splitting: true });
+/** A thread has modules of its own: to share files with it would only make more of them. */
+await build({ ...common, entryPoints: ["runtime/execution/inference-worker.ts"] });
