@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 
 import { Command } from "commander";
 import { build } from "esbuild";
-import type { Plugin } from "esbuild";
+import type { BuildOptions, Plugin } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
 const { args } = new Command("npm run bundle --")
@@ -37,13 +37,11 @@ const REQUIRE_WHAT_IS_USED: Plugin = {
   },
 };
 
-await build({
+const common: BuildOptions = {
   absWorkingDir: root,
-  entryPoints: ["runtime/main.ts", "runtime/execution/inference-worker.ts"],
   outdir: folder,
   entryNames: "[name]", // worker-pipeline.ts looks for the worker's file beside its own
   bundle: true,
-  splitting: true, // what is loaded later stays apart
   format: "esm",
   platform: "node",
   target: "node26",
@@ -52,4 +50,9 @@ await build({
   // Libraries that are CommonJS require Node's modules.
   banner: { js: 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);' },
   logLevel: "warning",
-});
+};
+
+/** What is loaded later stays apart. */
+await build({ ...common, entryPoints: ["runtime/main.ts"], splitting: true });
+/** A thread has modules of its own: to share files with it would only make more of them. */
+await build({ ...common, entryPoints: ["runtime/execution/inference-worker.ts"] });

@@ -1,3 +1,4 @@
+import { mapped } from "../mapped.ts";
 import { concatenate, rowSize } from "../model/tensor.ts";
 import type { OutputTensor, TensorValues } from "../model/tensor.ts";
 import type { Pipeline } from "../model/pipeline.ts";
@@ -183,7 +184,7 @@ export class MicroBatcher {
   async #runBatch(batch: readonly Waiting[]): Promise<void> {
     if (batch.length === 0) return;
     try {
-      const jobs = batch.map(({ job }) => job);
+      const jobs = mapped(batch, ({ job }) => job);
       const rows = jobs.reduce((sum, job) => sum + job.rows, 0);
       this.#options.onRun(rows);
       const outputs = await this.#run(this.#feeds(jobs, rows));
@@ -214,7 +215,7 @@ export class MicroBatcher {
     this.#pipeline.inputs.forEach((input, index) => {
       const dims = jobs[0]?.dims[index] ?? [];
       const batchDims = this.#options.batchable ? [rows + filler, ...dims.slice(1)] : dims;
-      const parts = jobs.map((job) => job.inputs[index] ?? []);
+      const parts = mapped(jobs, (job) => job.inputs[index] ?? []);
       if (filler > 0) parts.push(...Array<TensorValues>(filler).fill(lastRow(jobs.at(-1), index)));
       feeds[input.name] = concatenate(input.type, batchDims, parts);
     });

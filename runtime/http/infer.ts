@@ -40,13 +40,9 @@ async function infer(
   const { identity } = served;
   const asked = readInferBody(document, binary);
   const { outputs, raw } = writeOutputs(await served.infer(asked, metrics, caller), asked.isBinary);
-  const json = JSON.stringify({
-    model_name: identity.name,
-    model_version: identity.version,
-    ...(asked.id !== undefined && { id: asked.id }),
-    parameters: { model_variant: identity.variant },
-    outputs,
-  });
+  const { name: model_name, version: model_version, variant: model_variant } = identity;
+  const { id } = asked;
+  const json = JSON.stringify({ model_name, model_version, id, parameters: { model_variant }, outputs });
   return raw.length === 0 ? { json } : { json, raw };
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 
 import type { PredictionIds } from "../feedback/prediction-id.ts";
+import { mapped } from "../mapped.ts";
 import type { Prediction } from "../model/answer.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { Rows } from "../protocol/rows.ts";
@@ -105,7 +106,7 @@ function selfDescribing(
 ): string {
   const { kind } = model.answers;
   if (kind === "tensors" || headers["x-request-id"] === requestId) return requestId;
-  const predictions = rows.map(({ prediction }) => prediction);
+  const predictions = mapped(rows, ({ prediction }) => prediction);
   return ids.write(requestId, { version: identity.version, revision: identity.revision, kind, predictions });
 }
 

@@ -1,6 +1,7 @@
 import type { Tensor } from "onnxruntime-node";
 
 import { LoadError } from "../load-error.ts";
+import { mapped } from "../mapped.ts";
 import type { Feeds, Graph } from "./session.ts";
 import { describeTensor, isElementType, rowSize } from "./tensor.ts";
 import type { OutputTensor, TensorSpec } from "./tensor.ts";
@@ -22,7 +23,7 @@ export function createPipeline(model: Graph, preprocessor: Graph | undefined, so
   const run = model.runner(names);
   // oxlint-disable-next-line require-await -- other pipelines run elsewhere
   const runModel = async (feeds: Feeds): Promise<OutputTensor[]> =>
-    run(feeds).map((tensor, index) => outputTensor(names[index] as string, tensor));
+    mapped(run(feeds), (tensor, index) => outputTensor(names[index] as string, tensor));
   const { inputs, outputs } = model;
   if (preprocessor === undefined) return { inputs, outputs, run: runModel, close: async () => model.close() };
 
@@ -33,7 +34,9 @@ export function createPipeline(model: Graph, preprocessor: Graph | undefined, so
     outputs,
     run: async (feeds) => {
       const between = prepare(feeds);
-      return runModel(Object.fromEntries(wires.map(({ to }, index) => [to, between[index] as Tensor])));
+      const fed: Record<string, Tensor> = {};
+      for (const [index, { to }] of wires.entries()) fed[to] = between[index] as Tensor;
+      return runModel(fed);
     },
     close: async () => {
       preprocessor.close();

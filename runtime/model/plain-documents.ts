@@ -46,12 +46,12 @@ export function plainGolden(json: unknown): Golden | undefined {
   return isPlain ? (json as Golden) : undefined;
 }
 
-function isFeatures(value: unknown): value is (string | Record<string, unknown>)[] {
+function isFeatures(value: unknown): value is (string | { name: string })[] {
   if (!Array.isArray(value) || value.length === 0) return false;
-  return value.every(isFeature) && isUnique(value.map((feature) => (isString(feature) ? feature : feature["name"])));
+  return value.every(isFeature) && isUnique(value.map((feature) => (isString(feature) ? feature : feature.name)));
 }
 
-function isFeature(value: unknown): value is string | Record<string, unknown> {
+function isFeature(value: unknown): value is string | { name: string } {
   if (!isRecord(value)) return isName(value, MAX_NAME);
   const { name, type, nullable, missing, input } = value;
   return (
@@ -83,16 +83,18 @@ function isGoldenOutput(value: unknown): boolean {
   );
 }
 
+type Scalar = string | number | boolean;
+
 const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
 const isString = (value: unknown): value is string => typeof value === "string";
 /** JSON can say 1e400. */
 const isFinite = (value: unknown): value is number => Number.isFinite(value);
-const isScalar = (value: unknown): boolean => isString(value) || isFinite(value) || typeof value === "boolean";
+const isScalar = (value: unknown): value is Scalar => isString(value) || isFinite(value) || typeof value === "boolean";
 const isScore = (value: unknown): boolean => value === null || isFinite(value);
 const isDifference = (value: unknown): boolean => value === undefined || (isFinite(value) && value >= 0);
-const isName = (value: unknown, longest: number): boolean =>
+const isName = (value: unknown, longest: number): value is string =>
   isString(value) && value.length > 0 && value.length <= longest;
-const isUnique = (values: readonly unknown[]): boolean => new Set(values.map(String)).size === values.length;
+const isUnique = (values: readonly Scalar[]): boolean => new Set(values.map(String)).size === values.length;
 const isList = (value: unknown): value is object => Array.isArray(value) || isRecord(value);
 
 /** Of a key that means something else to JavaScript than to JSON the schema is to think. */

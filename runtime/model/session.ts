@@ -7,6 +7,7 @@ import { binding, initOrt } from "onnxruntime-node/dist/binding.js";
 import type { Binding } from "onnxruntime-node/dist/binding.js";
 
 import { LoadError } from "../load-error.ts";
+import { mapped } from "../mapped.ts";
 import { conversionOfContent } from "./foreign-formats.ts";
 import type { ElementType, TensorSpec } from "./tensor.ts";
 
@@ -65,7 +66,7 @@ export function openGraph(path: string, source: string, intraOpThreads: number):
       const fetches = Object.fromEntries(names.map((name) => [name, null]));
       return (feeds) => {
         const outputs = session.run(feeds, fetches, {});
-        return names.map((name) => outputs[name] as Tensor);
+        return mapped(names, (name) => outputs[name] as Tensor);
       };
     },
     close: () => session.dispose(),

@@ -1,3 +1,4 @@
+import { mapped } from "../mapped.ts";
 import { DATATYPES } from "../model/tensor.ts";
 import { InferError } from "./infer-error.ts";
 import type { AnsweredTensor, InferRequest, SentTensor } from "./infer.ts";
@@ -47,7 +48,7 @@ export function readInferBody(json: unknown, raw: Uint8Array): InferBody {
 
 function readTensors<T>(list: unknown, at: string, read: (tensor: Record<string, unknown>, at: string) => T): T[] {
   if (!Array.isArray(list) || list.length > MAX_TENSORS) throw misfit(at, `a list of at most ${MAX_TENSORS} tensors`);
-  return list.map((tensor: unknown, index) => {
+  return mapped(list, (tensor: unknown, index) => {
     const place = `${at}.${index}`;
     if (!isObject(tensor)) throw misfit(place, "an object");
     return read(tensor, place);
@@ -86,7 +87,7 @@ const misfit = (at: string, expected: string): InferError => new InferError(`${a
 
 function sentTensors(inputs: readonly Input[], raw: Uint8Array): SentTensor[] {
   let position = 0;
-  const tensors = inputs.map(({ name, datatype, shape, data, size }) => {
+  const tensors = mapped(inputs, ({ name, datatype, shape, data, size }) => {
     if ((data === undefined) === (size === undefined)) {
       throw new InferError(`input ${name} needs either data or the parameter binary_data_size`);
     }
@@ -112,7 +113,7 @@ export function writeOutputs(
   isBinary: InferBody["isBinary"],
 ): { outputs: object[]; raw: Uint8Array[] } {
   const raw: Uint8Array[] = [];
-  const outputs = tensors.map((tensor) => {
+  const outputs = mapped(tensors, (tensor) => {
     const { output, shape, first, count } = tensor;
     const head = { name: output.name, datatype: DATATYPES[output.type], shape };
     if (!isBinary(output.name)) return { ...head, data: writeElements(tensor) };

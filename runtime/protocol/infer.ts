@@ -1,4 +1,5 @@
 import type { Job, JobOutputs } from "../batching/micro-batcher.ts";
+import { mapped } from "../mapped.ts";
 import type { Pipeline } from "../model/pipeline.ts";
 import { DATATYPES, elementCount } from "../model/tensor.ts";
 import type { OutputTensor, TensorSpec, TensorValues } from "../model/tensor.ts";
@@ -39,7 +40,7 @@ export function readJob({ inputs, outputs }: InferRequest, pipeline: Pipeline, b
   if (noOutput !== undefined)
     throw new InferError(`there is no output ${noOutput}; the model gives ${names(pipeline.outputs)}`);
 
-  const tensors = pipeline.inputs.map((spec) => {
+  const tensors = mapped(pipeline.inputs, (spec) => {
     const found = inputs.filter(({ name }) => name === spec.name);
     const [tensor] = found;
     if (tensor === undefined || found.length > 1)
@@ -50,7 +51,7 @@ export function readJob({ inputs, outputs }: InferRequest, pipeline: Pipeline, b
   if (batchable && tensors.some(({ dims }) => dims[0] !== rows)) {
     throw new InferError(`the inputs differ in their number of rows: ${tensors.map(({ dims }) => dims[0]).join(", ")}`);
   }
-  return { rows, inputs: tensors.map(({ values }) => values), dims: tensors.map(({ dims }) => dims) };
+  return { rows, inputs: mapped(tensors, ({ values }) => values), dims: mapped(tensors, ({ dims }) => dims) };
 }
 
 function readTensor({ name, shape, datatype, data }: SentTensor, spec: TensorSpec): TensorValues {
@@ -86,7 +87,7 @@ export function answeredTensors(
   batchable: boolean,
 ): AnsweredTensor[] {
   const wanted = asked ? asked.flatMap((name) => outputs.find((output) => output.name === name) ?? []) : outputs;
-  return wanted.map((output) => {
+  return mapped(wanted, (output) => {
     const shape = batchable ? [rows, ...output.dims.slice(1)] : output.dims;
     const first = batchable ? firstRow * elementCount(shape.slice(1)) : 0;
     return { output, shape, first, count: elementCount(shape) };

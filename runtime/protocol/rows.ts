@@ -1,4 +1,5 @@
 import type { Job } from "../batching/micro-batcher.ts";
+import { mapped } from "../mapped.ts";
 import type { Feature } from "../model/features.ts";
 import { LARGEST_FLOATS, fitsInteger, isIntegerType } from "../model/tensor.ts";
 import type { Element, TensorSpec } from "../model/tensor.ts";
@@ -42,7 +43,7 @@ export class RowReader {
       const msg = "List should have at least 1 item after validation, not 0";
       return { ok: false, problems: [{ loc: ["body", ...at], msg, type: "too_short" }] };
     }
-    const inputs: Element[][] = this.#widths.map(() => []);
+    const inputs = mapped(this.#widths, (): Element[] => []);
     const problems: Problem[] = [];
     for (let row = 0; row < rows.length && problems.length < MAX_PROBLEMS; row += 1) {
       this.#readRow(rows[row], inputs, (field, msg, type) => {
@@ -50,7 +51,9 @@ export class RowReader {
       });
     }
     if (problems.length > 0) return { ok: false, problems: problems.slice(0, MAX_PROBLEMS) };
-    const dims = this.#widths.map((width, index) => (this.#ranks[index] === 1 ? [rows.length] : [rows.length, width]));
+    const dims = mapped(this.#widths, (width, index) =>
+      this.#ranks[index] === 1 ? [rows.length] : [rows.length, width],
+    );
     return { ok: true, many, job: { rows: rows.length, inputs, dims } };
   }
 

@@ -21,6 +21,25 @@ describe("The bundle of the runtime", () => {
     }
   });
 
+  it("is started without the libraries that few need", async () => {
+    const files = new Set<string>();
+    const visit = async (file: string): Promise<void> => {
+      if (files.has(file)) return;
+      files.add(file);
+      const text = await readFile(join(FOLDER, file), "utf8");
+      for (const [, imported = ""] of text.matchAll(/(?:from|^import) "\.\/([^"]+)"/gm)) await visit(imported);
+      for (const [, part = ""] of text.matchAll(/import\("\.\/((?:serve|pod)-[^"]+)"\)/g)) await visit(part);
+    };
+    await visit("main.js");
+    const texts = await Promise.all([...files].map((file) => readFile(join(FOLDER, file), "utf8")));
+    const parts = texts.flatMap((text) => [...text.matchAll(/^\/\/ (runtime|node_modules)\/([^/\n]+)/gm)]);
+    expect(parts.map(([, , part]) => part)).to.include.members(["served-model.ts", "pino"]);
+    const libraries = parts.filter(([, folder]) => folder === "node_modules").map(([, , library]) => library);
+    for (const library of ["zod", "express", "undici", "prom-client", "yaml"]) {
+      expect(libraries).to.not.include(library);
+    }
+  });
+
   it("serves, in a thread of its own and over gRPC too, and ends when it is told to", async () => {
     const { stdout } = await run(
       process.execPath,
