@@ -31,7 +31,7 @@ const command = new Command("npm test --")
   .option("--long", "with --faults: each fault at its full length, and after each single write", false)
   .option("--grep <text>", "only tests whose full title contains this")
   .option("--forbid-skipped", "count a test that skips itself as failed", false)
-  .option("--jobs <n>", "files at a time", positiveInteger, Math.min(availableParallelism(), MOST_JOBS))
+  .option("--jobs <n>", "files at a time", positiveInteger, defaultJobs())
   .option(
     "--timeout <seconds>",
     "for one file; by default 180, with --cluster or --faults 900, with --long 3600",
@@ -123,6 +123,11 @@ async function runAll(all: readonly string[], lanes: number): Promise<FileResult
   };
   await Promise.all(Array.from({ length: Math.min(lanes, all.length) }, lane));
   return results;
+}
+
+/** One more than there are processors: files also wait, for intervals and other processes. */
+function defaultJobs(): number {
+  return Math.min(availableParallelism() + 1, MOST_JOBS);
 }
 
 /** Seconds. */
