@@ -24,9 +24,13 @@ export async function writeBare(
   createObject: (name: string) => Promise<KubeObject>,
 ): Promise<number> {
   const began = performance.now();
+  const children: KubeObject[][] = [];
   await inParallel(names, PARALLEL, async (name) => {
     const [first, ...rest] = childrenOf(await createObject(name));
     if (first !== undefined) await write(client, first);
+    children.push(rest);
+  });
+  await inParallel(children, PARALLEL, async (rest) => {
     await Promise.all(rest.map((child) => write(client, child)));
   });
   return (performance.now() - began) / 1000;

@@ -3,11 +3,14 @@ import type { Clock } from "./clock.ts";
 import { isConflict } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { formatKey, parseKey, type ObjectKey } from "./objects.ts";
+import type { Priority } from "./priority-lanes.ts";
 import type { Turn, WorkQueue } from "./work-queue.ts";
 
 /** What a reconcile wants next: nothing until something changes, or another look after a while. */
 export interface ReconcileResult {
   requeueAfterMs?: number;
+  /** Of that look; default "normal". */
+  priority?: Priority;
 }
 
 type ReconcileOutcome = "success" | "error" | "requeue_after";
@@ -77,9 +80,9 @@ export class Controller {
     const started = clock.monotonic();
     const finished = (outcome: ReconcileOutcome) => metrics?.reconciled(outcome, (clock.monotonic() - started) / 1000);
     try {
-      const { requeueAfterMs } = await reconcile(parseKey(key));
+      const { requeueAfterMs, priority } = await reconcile(parseKey(key));
       queue.forget(key);
-      if (requeueAfterMs !== undefined) queue.addAfter(key, requeueAfterMs);
+      if (requeueAfterMs !== undefined) queue.addAfter(key, requeueAfterMs, priority);
       finished(requeueAfterMs === undefined ? "success" : "requeue_after");
     } catch (error) {
       queue.addRateLimited(key);

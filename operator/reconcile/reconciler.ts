@@ -62,6 +62,12 @@ const TOUCH_AGAIN_MS = 10_000;
 /** What is in the way, a quota or somebody else's object, is not watched: nothing tells when it is gone. */
 const LOOK_AGAIN_WHEN_BLOCKED_MS = 15_000;
 
+/**
+ * After the front Service of a new object. The API server gives out cluster IPs one at a time, in 10 ms each, or ten times as
+ * long while controllers make pods of Deployments: of many new objects all get theirs before the first gets its Deployment.
+ */
+const BEHIND_OTHER_NEW_ONES: ReconcileResult = { requeueAfterMs: 0, priority: "low" };
+
 /** Brings one ModelDeployment one step closer to its spec. Level-triggered: it never asks what changed. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
@@ -112,8 +118,10 @@ export class Reconciler {
     const desired = desiredObjects(md, plan, this.#options.podUsers).map((child) =>
       withPins(asKubeObject(child), children),
     );
-    const applied = await this.#options.cluster.apply(object, desired, children, initialReplicas(md.name, plan));
+    const due = children.length === 0 ? desired.slice(0, 1) : desired;
+    const applied = await this.#options.cluster.apply(object, due, children, initialReplicas(md.name, plan));
     const isRecorded = wasWritten(desired[0], applied);
+    if (isRecorded && due.length < desired.length) return BEHIND_OTHER_NEW_ONES;
     if (isRecorded) await this.#afterRecord(sighting, desired, applied, facts, plan, now);
 
     const status = computeStatus(md, plan, facts, applied, statusOf(object), now);

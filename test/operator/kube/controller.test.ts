@@ -3,6 +3,7 @@ import { Controller, type ControllerMetrics, type ReconcileResult } from "../../
 import { KubeError } from "../../../operator/kube/errors.ts";
 import type { ObjectKey } from "../../../operator/kube/objects.ts";
 import { WorkQueue } from "../../../operator/kube/work-queue.ts";
+import { eventually } from "../../support/eventually.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RecordingLog } from "./recording-log.ts";
 
@@ -70,6 +71,19 @@ describe("Controller", () => {
     await clock.advance(60_000);
     await tested.stop();
     expect(times).to.deep.equal([0, 5000, 10_000]);
+  });
+
+  it("looks again behind others when a reconcile asked for that", async () => {
+    const [one, other, changed] = ["one", "other", "changed"].map((name) => ({ ...key, name }));
+    const seen: string[] = [];
+    const tested = controller(async ({ name }) => {
+      seen.push(name);
+      if (seen.length === 1) tested.enqueue(changed!);
+      return seen.length === 1 ? { requeueAfterMs: 0, priority: "low" } : {};
+    });
+    for (const each of [one, other]) tested.enqueue(each!, { priority: "low" });
+    await eventually(() => expect(seen).to.deep.equal(["one", "changed", "other", "one"]));
+    await tested.stop();
   });
 
   it("retries failures with backoff, says so, and starts over once one succeeded", async () => {

@@ -68,8 +68,13 @@ class Stage {
     return [...this.client.objects.keys()].filter((key) => key.startsWith("Deployment/"));
   }
 
-  /** One pass; what it wrote, in order. */
+  /** One pass, and those that it wants at once; what they wrote, in order. */
   async reconcile(): Promise<string[]> {
+    const writes = await this.pass();
+    return this.lastResult.requeueAfterMs === 0 ? [...writes, ...(await this.reconcile())] : writes;
+  }
+
+  async pass(): Promise<string[]> {
     const from = this.client.writes.length;
     this.lastResult = await this.#reconciler.reconcile({ namespace: "credit", name: "loan" });
     return this.client.writes.slice(from);
@@ -117,6 +122,13 @@ describe("Reconciler", () => {
     expect(writes[0]).to.equal("PATCH Service/loan");
     expect(writes.slice(1, -1)).to.have.length.greaterThan(2);
     expect(writes.at(-1)).to.equal("PATCH status of ModelDeployment/loan");
+  });
+
+  it("lets other new objects get their front Services before it makes what controllers have work with", async () => {
+    const stage = new Stage(one("a"));
+    expect(await stage.pass()).to.deep.equal(["PATCH Service/loan"]);
+    expect(stage.lastResult).to.deep.equal({ requeueAfterMs: 0, priority: "low" });
+    expect(await stage.pass()).to.include(`PATCH ${stage.deployments[0]}`);
   });
 
   it("writes nothing when all is as it should be", async () => {
