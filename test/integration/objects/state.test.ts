@@ -1,5 +1,6 @@
+import type { CoreV1Event } from "@kubernetes/client-node";
 import { expect } from "chai";
-import { deployments, leases, pods, services } from "../../../operator/kube/objects.ts";
+import { deployments, events, leases, pods, services } from "../../../operator/kube/objects.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
 import type { Operator } from "../../../operator/operator.ts";
 import { modelDeployments } from "../../../operator/reconcile/resource-types.ts";
@@ -126,6 +127,7 @@ describe("what the operator knows", function () {
     const name = fixture.child(await fixture.ready("paused"), "v1");
     await fixture.apply("paused", { ...oneVersion, suspend: true, serving: { replicas: 3 } });
     await fixture.until("paused", ({ status }) => status?.phase === "Suspended");
+    await eventually(async () => expect(await told("paused")).to.include("Ready")); // Events come after the status
     const writes = await writeCount(operator);
     await fixture.patch(deployments, name, { spec: { replicas: 0 } });
     await fixture.patch(modelDeployments, "paused", { metadata: { annotations: { poke: "once" } } });
@@ -154,6 +156,12 @@ describe("what the operator knows", function () {
       await second.stop();
     }
   });
+
+  /** The reasons of the Events about this ModelDeployment. */
+  async function told(name: string): Promise<(string | undefined)[]> {
+    const all = await fixture.list<CoreV1Event & KubeObject>(events);
+    return all.filter(({ involvedObject }) => involvedObject.name === name).map(({ reason }) => reason);
+  }
 
   async function holder(): Promise<unknown> {
     const [lease] = await fixture.list<KubeObject & { spec: { holderIdentity: string } }>(leases);
