@@ -156,7 +156,7 @@ export class Reconciler {
   ): Promise<void> {
     const { object, children } = sighting;
     if (notOwned.length === 0) await this.#options.cluster.prune(object, desired, children);
-    await this.#touchRouters(readyRouterPods(sighting), routers.ready, plan, now);
+    await this.#touchRouters(sighting, routers.ready, plan, now);
   }
 
   async #report(object: KubeObject, status: ModelDeploymentStatus): Promise<void> {
@@ -175,12 +175,7 @@ export class Reconciler {
   }
 
   /** Until every router applies what is written; each is touched at once and again when it does not follow. */
-  async #touchRouters(
-    pods: readonly Pod[],
-    routers: readonly ObservedRouter[],
-    plan: Plan,
-    now: number,
-  ): Promise<void> {
+  async #touchRouters({ pods }: Sighting, routers: readonly ObservedRouter[], plan: Plan, now: number): Promise<void> {
     if (plan.router === undefined) return;
     const { clusters, routes } = plan.router;
     const behind = routers.filter(
