@@ -15,20 +15,25 @@ export class AnswerError extends Error {
 
 /** @throws AnswerError */
 export async function getJson<T>(url: string, signal: AbortSignal): Promise<T> {
-  const { statusCode, body } = await request(url, { signal });
-  const text = await body.text();
-  if (statusCode !== 200) throw new AnswerError(`GET ${url}`, statusCode, text);
-  return JSON.parse(text) as T;
+  return JSON.parse(await textOf("GET", url, { signal })) as T;
 }
 
 /** @throws AnswerError */
-export async function postJson(
+export function postJson(
   url: string,
   { body, headers }: { body: object; headers: Record<string, string> },
   signal: AbortSignal,
 ): Promise<string> {
-  const answer = await request(url, { method: "POST", body: JSON.stringify(body), headers, signal });
-  const text = await answer.body.text();
-  if (answer.statusCode !== 200) throw new AnswerError(`POST ${url}`, answer.statusCode, text);
+  return textOf("POST", url, { body: JSON.stringify(body), headers, signal });
+}
+
+async function textOf(
+  method: "GET" | "POST",
+  url: string,
+  options: { signal: AbortSignal; body?: string; headers?: Record<string, string> },
+): Promise<string> {
+  const { statusCode, body } = await request(url, { method, ...options });
+  const text = await body.text();
+  if (statusCode !== 200) throw new AnswerError(`${method} ${url}`, statusCode, text);
   return text;
 }
