@@ -75,7 +75,8 @@ interface Waiting {
 /**
  * Gathers the jobs that arrive in one turn of the event loop, or while another run computes, into one run.
  * Unless there is a `maxDelay`, no job waits for company: the first starts a run as soon as the turn's other requests are
- * parsed, or at once when the turn before brought no other. A job whose caller is gone, or whose deadline is past, leaves the queue when the next run begins.
+ * parsed, or at once when the turn before brought no other. A job whose caller is gone, or whose deadline is past, leaves
+ * the queue when the next run begins.
  */
 export class MicroBatcher {
   readonly #pipeline: Pipeline;

@@ -1,16 +1,16 @@
 import * as z from "zod";
 
 import { withoutNulls } from "./json-document.ts";
+import { ACTIVATIONS, FEATURE_TYPES, LONGEST_NAME, LONGEST_VERSION } from "./metadata-terms.ts";
 
 /*
  * The form of metadata.json, of which schemas/metadata.schema.json is made. Everything is optional, null is absent (as
  * which Python writes None), and keys that it does not know are kept for /model/info.
  */
 
-const FEATURE_TYPES = ["number", "integer", "string", "boolean"] as const;
 export type FeatureType = (typeof FEATURE_TYPES)[number];
 
-const featureName = z.string().min(1).max(256);
+const featureName = z.string().min(1).max(LONGEST_NAME);
 
 const FEATURE = z
   .union(
@@ -47,7 +47,7 @@ const OUTPUT = z
   .looseObject({
     tensor: z.string().min(1).nullish().describe("The output that holds the answer, when there are several."),
     activation: z
-      .enum(["softmax", "sigmoid", "none"])
+      .enum(ACTIVATIONS)
       .nullish()
       .describe("What makes probabilities of a classifier's scores; none by default."),
     threshold: z
@@ -68,7 +68,9 @@ export const METADATA = z
       .describe("What was trained, for people.")
       .meta({ examples: ["RandomForestClassifier"] }),
     version: z
-      .union([z.string().min(1).max(128), z.number()], { error: "expected 1 to 128 characters, or a number" })
+      .union([z.string().min(1).max(LONGEST_VERSION), z.number()], {
+        error: `expected 1 to ${LONGEST_VERSION} characters, or a number`,
+      })
       .transform(String) // MLflow's versions are numbers
       .nullish()
       .describe("The model_version of answers and metrics.")

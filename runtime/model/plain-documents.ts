@@ -1,16 +1,12 @@
 import type { Golden } from "./golden-schema.ts";
 import { withoutNulls } from "./json-document.ts";
-import type { FeatureType, Metadata } from "./metadata-schema.ts";
+import type { Metadata } from "./metadata-schema.ts";
+import { ACTIVATIONS, FEATURE_TYPES, LONGEST_NAME, LONGEST_VERSION } from "./metadata-terms.ts";
 
 /*
  * What the schemas make of documents that are plainly right. To load zod and to make the schemas of it takes longer than a
  * small model: they are for the others, whose problems they name.
  */
-
-const FEATURE_TYPES: Readonly<Record<FeatureType, true>> = { number: true, integer: true, string: true, boolean: true };
-const ACTIVATIONS: readonly unknown[] = ["softmax", "sigmoid", "none"];
-const MAX_NAME = 256;
-const MAX_VERSION = 128;
 
 /** Undefined for metadata that the schema has to judge. */
 export function plainMetadata(json: unknown): Metadata | undefined {
@@ -18,7 +14,7 @@ export function plainMetadata(json: unknown): Metadata | undefined {
   const { model_type, version, features, target, task, classes, output, metrics, created_at } = json;
   const isPlain =
     [model_type, target, task, created_at].every((text) => isAbsent(text) || isString(text)) &&
-    (isAbsent(version) || isFinite(version) || isName(version, MAX_VERSION)) &&
+    (isAbsent(version) || isFinite(version) || isName(version, LONGEST_VERSION)) &&
     (isAbsent(features) || isFeatures(features)) &&
     (isAbsent(classes) ||
       (Array.isArray(classes) && classes.length >= 2 && classes.every(isScalar) && isUnique(classes))) &&
@@ -52,11 +48,11 @@ function isFeatures(value: unknown): value is (string | { name: string })[] {
 }
 
 function isFeature(value: unknown): value is string | { name: string } {
-  if (!isRecord(value)) return isName(value, MAX_NAME);
+  if (!isRecord(value)) return isName(value, LONGEST_NAME);
   const { name, type, nullable, missing, input } = value;
   return (
-    isName(name, MAX_NAME) &&
-    (isAbsent(type) || (isString(type) && Object.hasOwn(FEATURE_TYPES, type))) &&
+    isName(name, LONGEST_NAME) &&
+    (isAbsent(type) || isAmong(FEATURE_TYPES, type)) &&
     (isAbsent(nullable) || typeof nullable === "boolean") &&
     (isAbsent(missing) || isScalar(missing)) &&
     (isAbsent(input) || isName(input, Number.POSITIVE_INFINITY))
@@ -68,7 +64,7 @@ function isOutput(value: unknown): value is Record<string, unknown> {
   const { tensor, activation, threshold } = value;
   return (
     (isAbsent(tensor) || isName(tensor, Number.POSITIVE_INFINITY)) &&
-    (isAbsent(activation) || ACTIVATIONS.includes(activation)) &&
+    (isAbsent(activation) || isAmong(ACTIVATIONS, activation)) &&
     (isAbsent(threshold) || (isFinite(threshold) && threshold >= 0 && threshold <= 1))
   );
 }
@@ -94,6 +90,7 @@ const isScore = (value: unknown): boolean => value === null || isFinite(value);
 const isDifference = (value: unknown): boolean => value === undefined || (isFinite(value) && value >= 0);
 const isName = (value: unknown, longest: number): value is string =>
   isString(value) && value.length > 0 && value.length <= longest;
+const isAmong = (terms: readonly unknown[], value: unknown): boolean => terms.includes(value);
 const isUnique = (values: readonly Scalar[]): boolean => new Set(values.map(String)).size === values.length;
 const isList = (value: unknown): value is object => Array.isArray(value) || isRecord(value);
 
