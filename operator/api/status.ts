@@ -69,6 +69,8 @@ const revision = z.strictObject({
  */
 const rollout = z
   .looseObject({ sequence: z.number().int() })
+  // One decision, replaced as a whole: merged field by field, a map whose last entry goes would stay as null.
+  .meta({ "x-kubernetes-map-type": "atomic" })
   .describe("The rollout record, a copy of the front Service's annotation.");
 
 export const status = z

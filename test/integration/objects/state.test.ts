@@ -1,5 +1,6 @@
 import type { CoreV1Event } from "@kubernetes/client-node";
 import { expect } from "chai";
+import { applyStatus } from "../../../operator/kube/apply.ts";
 import { deployments, events, leases, pods, services } from "../../../operator/kube/objects.ts";
 import type { KubeObject } from "../../../operator/kube/objects.ts";
 import type { Operator } from "../../../operator/operator.ts";
@@ -86,6 +87,19 @@ describe("what the operator knows", function () {
       const { annotations = {} } = (await fixture.get(services, "forgetful")).metadata;
       expect(JSON.parse(annotations[RECORD] ?? "{}")).to.deep.equal(status?.rollout);
     });
+  });
+
+  it("is replaced as a whole in the status: nothing of an earlier record stays, not even as null", async () => {
+    const object = await fixture.apply("replaced", oneVersion);
+    const { name, namespace } = object.metadata;
+    const written = async (draining: object) => {
+      const status = { rollout: { sequence: 1, draining } };
+      const applied = { ...object, metadata: { name, namespace }, spec: undefined, status };
+      await applyStatus(cluster.client, modelDeployments, applied, { fieldManager: "slipway-operator" });
+      return (await fixture.get<ModelDeployment>(modelDeployments, "replaced")).status?.rollout;
+    };
+    await written({ "v1-a": "2026-01-01T00:00:00Z" });
+    expect(await written({})).to.deep.equal({ sequence: 1, draining: {} });
   });
 
   it("holds everything as it is when both copies are lost, until the spec changes", async () => {
