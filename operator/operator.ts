@@ -52,8 +52,12 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
   const { kubeConfig, config, clock, log, areaLogs = {} } = dependencies;
   const { kube = log, reconcile = log } = areaLogs;
   const metrics = createMetrics();
-  const transport = new KubeTransport(kubeConfig, { userAgent: "slipway-operator", metrics: metrics.transport, clock });
-  const elector = electorOf(dependencies, transport, metrics.leaderElection(LEASE));
+  const connect = (): KubeTransport =>
+    new KubeTransport(kubeConfig, { userAgent: "slipway-operator", metrics: metrics.transport, clock });
+  const transport = connect();
+  // Connections of its own: a renewal must not stand behind the writes of a busy hour until the lease has run out.
+  const leaseTransport = connect();
+  const elector = electorOf(dependencies, leaseTransport, metrics.leaderElection(LEASE));
   const client = elector === undefined ? transport : transport.fenced(elector.fence);
 
   const world = new World({ client: transport, namespaces: config.namespaces, clock, log: kube });
@@ -139,7 +143,7 @@ export async function startOperator(dependencies: OperatorDependencies): Promise
       await world.stop();
       await profiler?.close();
       await health.close();
-      await transport.close();
+      await Promise.all([transport.close(), leaseTransport.close()]);
     },
   };
 }

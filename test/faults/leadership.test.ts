@@ -22,6 +22,9 @@ const change = twoVersions(60, 40, { serving });
 /** As the elector has it: the holder stops writing so long after its last renewal. */
 const RENEW_DEADLINE_MS = 10_000;
 
+/** As the connection pool has it: further ones wait in the operator. */
+const MAX_WRITES_AT_ONCE = 32;
+
 /** One of two operators, each behind a proxy of its own, by which its requests are told apart. */
 interface Replica {
   readonly operator: OperatorProcess;
@@ -106,6 +109,22 @@ describe("of two operators", function () {
     await settled(site, NAME);
   });
 
+  it("the leader keeps its lease while more writes wait for their answers than it has connections for", async () => {
+    await using site = await cluster.site();
+    const { operator, proxy } = await start(site, "busy", ["--workers=64"]);
+    await using _stopped = proxy;
+    await eventually(async () => expect(await holder(site)).to.be.a("string"));
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    proxy.faultFor = (request) => (isObjectWrite(request) ? { kind: "hold", until: released } : undefined);
+    for (let index = 0; index < 64; index++) await site.fixture.apply(`${NAME}-${index}`, given);
+    await eventually(() => expect(proxy.writes.length).to.be.at.least(MAX_WRITES_AT_ONCE));
+    const renewals = (): number => proxy.requests.filter(isRenewal).length;
+    const before = renewals();
+    await eventually(() => expect(renewals()).to.be.at.least(before + 6), 40_000);
+    expect(operator.hasEnded, "the process has ended").to.equal(false);
+    release();
+  });
+
   /** The first one leads. */
   async function startTwo(site: Site) {
     const first = await start(site, "first");
@@ -122,11 +141,11 @@ describe("of two operators", function () {
     };
   }
 
-  async function start(site: Site, name: string): Promise<Replica> {
+  async function start(site: Site, name: string, more: readonly string[] = []): Promise<Replica> {
     const proxy = await FaultProxy.start(cluster.cluster.kubeConfig);
     const kubeconfig = join(site.folder, name);
     await writeFile(kubeconfig, kubeconfigText(proxy.url));
-    const flags = ["--leader-elect", `--leader-elect-namespace=${site.namespace}`, `--identity=${name}`];
+    const flags = ["--leader-elect", `--leader-elect-namespace=${site.namespace}`, `--identity=${name}`, ...more];
     return { operator: await site.startOperator(flags, kubeconfig).started(), proxy };
   }
 
@@ -149,11 +168,15 @@ describe("of two operators", function () {
 function writesStartWithinTheLease(requests: readonly ProxiedRequest[]): void {
   let renewed: number | undefined;
   for (const request of requests) {
-    const isRenewal = request.path.includes("/leases") && request.method !== "GET" && (request.status ?? 500) < 300;
-    if (isRenewal) renewed = request.at;
+    if (isRenewal(request)) renewed = request.at;
     if (!isObjectWrite(request)) continue;
     expect(renewed, `${request.method} ${request.path} came before the lease was held`).to.be.a("number");
     const late = request.at - (renewed ?? 0);
     expect(late, `${request.method} ${request.path}: ms since the last renewal`).to.be.below(RENEW_DEADLINE_MS);
   }
+}
+
+/** One that succeeded. */
+function isRenewal({ method, path, status = 500 }: ProxiedRequest): boolean {
+  return path.includes("/leases") && method !== "GET" && status < 300;
 }
