@@ -94,7 +94,7 @@ function command(hostname: string): Command {
         .argParser(seconds)
         .default(30),
     )
-    .addOption(option("--workers <count>", "objects reconciled at once", "WORKERS").argParser(count).default(8))
+    .addOption(option("--workers <count>", "objects reconciled at once", "WORKERS").argParser(count).default(64))
     .addOption(
       option("--mlflow-hosts <patterns>", "hosts of MLflow servers that users may name: a,*.b", "MLFLOW_HOSTS")
         .argParser(hostPatterns)

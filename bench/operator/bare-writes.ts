@@ -4,6 +4,7 @@ import type { KubeObject } from "../../operator/kube/objects.ts";
 import type { KubeClient } from "../../operator/kube/transport.ts";
 import { resolveAliases } from "../../operator/plan/aliases.ts";
 import { planRollout } from "../../operator/plan/plan-rollout.ts";
+import { dueOfNew } from "../../operator/reconcile/creation-order.ts";
 import { withDesiredDigest } from "../../operator/reconcile/difference.ts";
 import { gather } from "../../operator/reconcile/gather.ts";
 import { typeOf } from "../../operator/reconcile/resource-types.ts";
@@ -12,7 +13,7 @@ import { inParallel } from "./in-parallel.ts";
 
 const SETTINGS = { runtimeImage: "runtime", routerImage: "router", scaleDownDelayMs: 30_000 };
 /** Objects at once, as many as the operator's workers. */
-const PARALLEL = 8;
+const PARALLEL = 64;
 
 /**
  * Seconds that the cluster takes for the same objects and children when nobody watches, plans or reports: what an operator
@@ -24,15 +25,16 @@ export async function writeBare(
   createObject: (name: string) => Promise<KubeObject>,
 ): Promise<number> {
   const began = performance.now();
-  const children: KubeObject[][] = [];
+  const families: { readonly desired: readonly KubeObject[]; readonly written: KubeObject[] }[] = [];
   await inParallel(names, PARALLEL, async (name) => {
-    const [first, ...rest] = childrenOf(await createObject(name));
-    if (first !== undefined) await write(client, first);
-    children.push(rest);
+    families.push({ desired: childrenOf(await createObject(name)), written: [] });
   });
-  await inParallel(children, PARALLEL, async (rest) => {
-    await Promise.all(rest.map((child) => write(client, child)));
-  });
+  while (families.some(({ desired, written }) => written.length < desired.length))
+    await inParallel(families, PARALLEL, async ({ desired, written }) => {
+      const due = dueOfNew(desired, written).filter((child) => !written.includes(child));
+      await Promise.all(due.map((child) => write(client, child)));
+      written.push(...due);
+    });
   return (performance.now() - began) / 1000;
 }
 

@@ -28,6 +28,7 @@ import type { Hold } from "../status/compute-status.ts";
 import type { Applied, Facts } from "../status/facts.ts";
 import { transitionEvents } from "../status/transition-events.ts";
 import type { Cluster } from "./cluster.ts";
+import { dueOfNew } from "./creation-order.ts";
 import { gather, readyRouterPods, revisionPods } from "./gather.ts";
 import type { LoadedModels } from "./loaded-models.ts";
 import type { PodComplaints } from "./pod-complaints.ts";
@@ -62,10 +63,7 @@ const TOUCH_AGAIN_MS = 10_000;
 /** What is in the way, a quota or somebody else's object, is not watched: nothing tells when it is gone. */
 const LOOK_AGAIN_WHEN_BLOCKED_MS = 15_000;
 
-/**
- * After the front Service of a new object. The API server gives out cluster IPs one at a time, in 10 ms each, or ten times as
- * long while controllers make pods of Deployments: of many new objects all get theirs before the first gets its Deployment.
- */
+/** What is still to be created of a new object waits for what is due of the others: see `dueOfNew`. */
 const BEHIND_OTHER_NEW_ONES: ReconcileResult = { requeueAfterMs: 0, priority: "low" };
 
 /** Brings one ModelDeployment one step closer to its spec. Level-triggered: it never asks what changed. */
@@ -118,10 +116,11 @@ export class Reconciler {
     const desired = desiredObjects(md, plan, this.#options.podUsers).map((child) =>
       withPins(asKubeObject(child), children),
     );
-    const due = children.length === 0 ? desired.slice(0, 1) : desired;
+    const isNew = statusOf(object).rollout === undefined;
+    const due = isNew ? dueOfNew(desired, children) : desired;
     const applied = await this.#options.cluster.apply(object, due, children, initialReplicas(md.name, plan));
     const isRecorded = wasWritten(desired[0], applied);
-    if (isRecorded && due.length < desired.length) return BEHIND_OTHER_NEW_ONES;
+    if (isComplete(applied) && due.length < desired.length) return BEHIND_OTHER_NEW_ONES;
     if (isRecorded) await this.#afterRecord(sighting, desired, applied, facts, plan, now);
 
     const status = computeStatus(md, plan, facts, applied, statusOf(object), now);
@@ -221,15 +220,18 @@ function salvaged(sighting: Sighting, now: number): RolloutRecord | undefined {
 function nextLook(
   plan: Plan,
   { autoscalers }: Facts,
-  { notOwned, refused }: Applied,
+  applied: Applied,
   askAgainMs: number | undefined,
   now: number,
 ): ReconcileResult {
-  const isBlocked = notOwned.length > 0 || refused.length > 0;
   const counting = [...autoscalers.values()].map((conditions) => autoscalerCountsIn(conditions, now));
-  const delays = [isBlocked ? LOOK_AGAIN_WHEN_BLOCKED_MS : plan.requeueAfterMs, askAgainMs, ...counting];
+  const delays = [isComplete(applied) ? plan.requeueAfterMs : LOOK_AGAIN_WHEN_BLOCKED_MS, askAgainMs, ...counting];
   const known = delays.filter((delay) => delay !== undefined);
   return known.length === 0 ? {} : { requeueAfterMs: Math.min(...known) };
+}
+
+function isComplete({ notOwned, refused }: Applied): boolean {
+  return notOwned.length === 0 && refused.length === 0;
 }
 
 function wasWritten(child: KubeObject | undefined, { notOwned, refused }: Applied): boolean {

@@ -23,7 +23,7 @@ const change = twoVersions(60, 40, { serving });
 const RENEW_DEADLINE_MS = 10_000;
 
 /** As the connection pool has it: further ones wait in the operator. */
-const MAX_WRITES_AT_ONCE = 32;
+const MAX_WRITES_AT_ONCE = 64;
 
 /** One of two operators, each behind a proxy of its own, by which its requests are told apart. */
 interface Replica {
@@ -111,12 +111,12 @@ describe("of two operators", function () {
 
   it("the leader keeps its lease while more writes wait for their answers than it has connections for", async () => {
     await using site = await cluster.site();
-    const { operator, proxy } = await start(site, "busy", ["--workers=64"]);
+    const { operator, proxy } = await start(site, "busy", ["--workers=100"]);
     await using _stopped = proxy;
     await eventually(async () => expect(await holder(site)).to.be.a("string"));
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     proxy.faultFor = (request) => (isObjectWrite(request) ? { kind: "hold", until: released } : undefined);
-    for (let index = 0; index < 64; index++) await site.fixture.apply(`${NAME}-${index}`, given);
+    for (let index = 0; index < 100; index++) await site.fixture.apply(`${NAME}-${index}`, given);
     await eventually(() => expect(proxy.writes.length).to.be.at.least(MAX_WRITES_AT_ONCE));
     const renewals = (): number => proxy.requests.filter(isRenewal).length;
     const before = renewals();

@@ -91,7 +91,7 @@ describe("what the operator knows", function () {
 
   it("is replaced as a whole in the status: nothing of an earlier record stays, not even as null", async () => {
     const object = await fixture.apply("replaced", oneVersion);
-    const { name, namespace } = object.metadata;
+    const { name, namespace = "" } = object.metadata;
     const written = async (draining: object) => {
       const status = { rollout: { sequence: 1, draining } };
       const applied = { ...object, metadata: { name, namespace }, spec: undefined, status };

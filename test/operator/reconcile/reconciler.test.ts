@@ -116,6 +116,9 @@ function readyPod(child: KubeObject): Pod[] {
   return [{ apiVersion: "v1", kind: "Pod", metadata: pod, status: { conditions } }];
 }
 
+/** Of a write such as `PATCH Service/loan`. */
+const kindOf = (write: string): string => write.slice("PATCH ".length, write.indexOf("/"));
+
 describe("Reconciler", () => {
   it("writes the front Service, which carries the record, before all else and the status last", async () => {
     const writes = await new Stage(one("a")).reconcile();
@@ -124,11 +127,25 @@ describe("Reconciler", () => {
     expect(writes.at(-1)).to.equal("PATCH status of ModelDeployment/loan");
   });
 
-  it("lets other new objects get their front Services before it makes what controllers have work with", async () => {
+  it("lets other new objects get their front Services, and then all that makes no pods, before it makes Deployments", async () => {
     const stage = new Stage(one("a"));
+    const behindOthers = { requeueAfterMs: 0, priority: "low" };
     expect(await stage.pass()).to.deep.equal(["PATCH Service/loan"]);
-    expect(stage.lastResult).to.deep.equal({ requeueAfterMs: 0, priority: "low" });
-    expect(await stage.pass()).to.include(`PATCH ${stage.deployments[0]}`);
+    expect(stage.lastResult).to.deep.equal(behindOthers);
+    expect((await stage.pass()).map(kindOf)).to.deep.equal(["Service", "PodDisruptionBudget"]);
+    expect(stage.lastResult).to.deep.equal(behindOthers);
+    expect((await stage.pass()).map(kindOf)).to.deep.equal(["Deployment", "status of ModelDeployment"]);
+    expect(stage.lastResult).to.not.deep.equal(behindOthers);
+  });
+
+  it("says what the API server refuses of a new object, and goes on without it", async () => {
+    const [other, stage] = [new Stage(one("a")), new Stage(one("a"))];
+    for (const each of [other, stage]) await each.pass();
+    for (const write of await other.pass()) stage.client.refuse(write.slice("PATCH ".length), 403, "Forbidden");
+    await stage.pass();
+    expect(stage.reason("Stalled")).to.equal("Refused");
+    await stage.pass();
+    expect(stage.deployments).to.have.length(1);
   });
 
   it("writes nothing when all is as it should be", async () => {
