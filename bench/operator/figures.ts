@@ -73,6 +73,7 @@ export async function onApiServer({ fleet, startOperator, objects, idleSeconds, 
   try {
     const names = named("mdep", objects);
     await fleet.create(names, note);
+    await allIsTold(fleet, operator, note);
     const idle = await idleRequests(operator, idleSeconds);
     const grown = operator.peakMebibytes();
     await operator.stop();

@@ -138,6 +138,7 @@ export class Fleet {
 
   /** How many HPAs are not looked at yet, or do not scale without their object's saying so. */
   untold(): number {
+    if (this.#options.playsController) return 0; // nobody looks at HPAs
     const isTold = (name: string): boolean =>
       this.#autoscalers.get(name) === "Scales" || (this.#autoscalers.has(name) && this.#told.has(name));
     return [...this.#children.keys()].filter((name) => !isTold(name)).length;
