@@ -8,7 +8,7 @@ interface ConnectionPool {
   watches: Dispatcher;
 }
 
-const maxRequestConnections = 64;
+export const maxRequestConnections = 64;
 // One page of 200 objects of 600 KB; a larger answer means that something is wrong, and must not take the memory.
 const maxAnswerBytes = 128 * 1024 * 1024;
 const connectTimeoutMs = 10_000;

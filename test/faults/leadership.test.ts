@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { ANNOTATIONS, childNames } from "../../operator/api/names.ts";
+import { maxRequestConnections } from "../../operator/kube/connection-pools.ts";
 import { configMaps, leases, services } from "../../operator/kube/objects.ts";
 import type { KubeObject } from "../../operator/kube/objects.ts";
 import { newestRecord } from "../../operator/plan/record.ts";
@@ -21,9 +22,6 @@ const change = twoVersions(60, 40, { serving });
 
 /** As the elector has it: the holder stops writing so long after its last renewal. */
 const RENEW_DEADLINE_MS = 10_000;
-
-/** As the connection pool has it: further ones wait in the operator. */
-const MAX_WRITES_AT_ONCE = 64;
 
 /** One of two operators, each behind a proxy of its own, by which its requests are told apart. */
 interface Replica {
@@ -111,13 +109,14 @@ describe("of two operators", function () {
 
   it("the leader keeps its lease while more writes wait for their answers than it has connections for", async () => {
     await using site = await cluster.site();
-    const { operator, proxy } = await start(site, "busy", ["--workers=100"]);
+    const objects = 2 * maxRequestConnections;
+    const { operator, proxy } = await start(site, "busy", [`--workers=${objects}`]);
     await using _stopped = proxy;
     await eventually(async () => expect(await holder(site)).to.be.a("string"));
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     proxy.faultFor = (request) => (isObjectWrite(request) ? { kind: "hold", until: released } : undefined);
-    for (let index = 0; index < 100; index++) await site.fixture.apply(`${NAME}-${index}`, given);
-    await eventually(() => expect(proxy.writes.length).to.be.at.least(MAX_WRITES_AT_ONCE));
+    for (let index = 0; index < objects; index++) await site.fixture.apply(`${NAME}-${index}`, given);
+    await eventually(() => expect(proxy.writes.length).to.be.at.least(maxRequestConnections));
     const renewals = (): number => proxy.requests.filter(isRenewal).length;
     const before = renewals();
     await eventually(() => expect(renewals()).to.be.at.least(before + 6), 40_000);
