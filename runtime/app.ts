@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import type { Logger } from "pino";
 
+import { BusyPoll } from "./busy-poll.ts";
 import type { Config } from "./config.ts";
 import { PredictionIds } from "./feedback/prediction-id.ts";
 import type { GrpcServer } from "./grpc/server.ts";
@@ -14,6 +15,7 @@ import { LoadedLater } from "./http/loaded-later.ts";
 import { invocationsProtocol, isV1PredictPath, predictProtocol, v1Protocol } from "./http/predict.ts";
 import { HttpServer } from "./http/server.ts";
 import type { Routes } from "./http/server.ts";
+import { InFlight } from "./in-flight.ts";
 import { openModel } from "./model/model.ts";
 import type { Model, ModelLocation } from "./model/model.ts";
 import { RuntimeMetrics } from "./observability/metrics.ts";
@@ -43,6 +45,7 @@ export interface Runtime {
 interface Parts {
   readonly config: Config;
   readonly state: ServingState;
+  readonly inFlight: InFlight;
   readonly metrics: RuntimeMetrics;
   readonly logger: Logger;
   readonly pod: Pod;
@@ -61,8 +64,9 @@ interface Listening {
 export async function startRuntime(config: Config, parent: Logger, pod: Pod = alone(config)): Promise<Runtime> {
   const logger = parent.child({ model_variant: config.modelVariant }); // and model_version, once it is known
   const state = new ServingState();
-  const metrics = new RuntimeMetrics((own) => pod.shareMetrics(own));
-  const parts = { config, state, metrics, logger, pod };
+  const inFlight = new InFlight(config.maxQueue, busyPoll(config));
+  const metrics = new RuntimeMetrics(inFlight, (own) => pod.shareMetrics(own));
+  const parts = { config, state, inFlight, metrics, logger, pod };
   pod.onReadiness((othersReady) => state.setOthersReady(othersReady));
   let listening = pod.listensAtOnce ? await listen(parts) : undefined;
 
@@ -100,6 +104,9 @@ export async function startRuntime(config: Config, parent: Logger, pod: Pod = al
   };
 }
 
+const busyPoll = ({ busyPollMicroseconds }: Config): BusyPoll =>
+  new BusyPoll({ longestMs: busyPollMicroseconds / 1000, now: () => performance.now(), nextTurn: setImmediate });
+
 async function listen(parts: Parts): Promise<Listening> {
   const { config, state, logger } = parts;
   const bodies = new BodyBudget(config.maxBodyBytes);
@@ -118,18 +125,18 @@ async function listen(parts: Parts): Promise<Listening> {
 }
 
 /** The library is loaded only where there is a GRPC_PORT: it takes longer than all else at the start. */
-async function listenForGrpc({ config, state, metrics, logger }: Parts): Promise<GrpcServer | undefined> {
+async function listenForGrpc({ config, state, inFlight, metrics, logger }: Parts): Promise<GrpcServer | undefined> {
   if (config.grpcPort === undefined) return undefined;
   const { startGrpcServer } = await import("./grpc/server.ts");
-  const { host, maxBodyBytes, maxConnectionAgeSeconds, maxQueue: maxInFlight } = config;
-  const options = { state, metrics, logger, host, maxBodyBytes, maxConnectionAgeSeconds, maxInFlight };
+  const { host, maxBodyBytes, maxConnectionAgeSeconds } = config;
+  const options = { state, metrics, logger, host, maxBodyBytes, maxConnectionAgeSeconds, inFlight };
   const grpc = await startGrpcServer({ ...options, port: config.grpcPort });
   logger.info({ port: grpc.port, host: config.host ?? "::" }, "listening for gRPC");
   return grpc;
 }
 
-function routes({ config, state, metrics, logger, pod }: Parts, bodies: BodyBudget): Routes {
-  const options = { state, metrics, logger, maxInFlight: config.maxQueue };
+function routes({ config, state, inFlight, metrics, logger, pod }: Parts, bodies: BodyBudget): Routes {
+  const options = { state, metrics, logger, inFlight };
   const ids = new PredictionIds(config.feedbackKey, config.feedbackMaxAgeSeconds * 1000);
   const predict = hotEndpoint(predictProtocol(metrics, ids), options);
   const invocations = hotEndpoint(invocationsProtocol(metrics), options);

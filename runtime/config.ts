@@ -2,7 +2,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { CREDENTIAL_VARIABLES, HTTP_PORT, RUNTIME_ENV, SERVING_ENV } from "./contract.ts";
-import { choice, count, digest, flag, integer, names, optional, port, required, share, sink, text } from "./setting.ts";
+import {
+  choice,
+  digest,
+  flag,
+  integer,
+  names,
+  optional,
+  optionalInteger,
+  required,
+  share,
+  sink,
+  text,
+} from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
 const MiB = 1024 ** 2;
@@ -11,6 +23,8 @@ const GiB = 1024 ** 3;
 export const SOURCES =
   "file://, https://, s3://, gs://, az://, hf://, oci://, pvc://, configmap://, models:/ or runs:/";
 
+/** Some times what a wake-up takes. */
+const BUSY_POLL_MICROSECONDS = 200;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"];
 
 const SETTINGS = {
@@ -26,7 +40,7 @@ const SETTINGS = {
   modelRevision: optional(RUNTIME_ENV.revision, "Revision shown by /model/info and /metrics"),
   host: optional(RUNTIME_ENV.host, "Address to listen on; all of them when unset"),
   port: integer(RUNTIME_ENV.port, HTTP_PORT, [0, 65_535], "Port of the API and of /metrics; 0 takes a free one"),
-  grpcPort: port(RUNTIME_ENV.grpcPort, "Port of gRPC; 0 takes a free one; no gRPC when unset"),
+  grpcPort: optionalInteger(RUNTIME_ENV.grpcPort, [0, 65_535], "Port of gRPC; 0 takes a free one; no gRPC when unset"),
   maxBodyBytes: integer("MAX_BODY_BYTES", 10 * MiB, [1, 1024 * MiB], "Largest request body, in bytes"),
   maxQueue: integer(
     SERVING_ENV.maxQueue,
@@ -59,14 +73,14 @@ const SETTINGS = {
     [1, 86_400],
     "Connections older than this (±10 %) are closed after their next answer, so that clients meet new pods",
   ),
-  processes: count(
+  processes: optionalInteger(
     "PROCESSES",
-    64,
+    [1, 64],
     "Processes that serve the model, each of which loads it; as many as whole CPUs that the cgroup allows when unset, else one",
   ),
-  intraOpThreads: count(
+  intraOpThreads: optionalInteger(
     "INTRA_OP_THREADS",
-    256,
+    [1, 256],
     "Threads of one run; the CPUs that the cgroup allows each process when unset, else one",
   ),
   inlineRunMs: integer(
@@ -74,6 +88,11 @@ const SETTINGS = {
     1,
     [0, 3_600_000],
     "Models whose warm run of one row takes longer run in a thread of their own, so that nothing else has to wait",
+  ),
+  busyPollMicroseconds: optionalInteger(
+    "BUSY_POLL_MICROSECONDS",
+    [0, 1000],
+    "How long a process whose requests come one right after the other looks for the next without sleeping; 200 when unset, 0 for processes without a whole CPU each",
   ),
   feedbackKey: optional(
     "FEEDBACK_KEY",
@@ -214,6 +233,7 @@ type Parsed = { readonly [Key in keyof typeof SETTINGS]: ReturnType<(typeof SETT
 interface Shares {
   readonly processes: number;
   readonly intraOpThreads: number;
+  readonly busyPollMicroseconds: number;
 }
 
 /** All problems of the environment at once, one sentence each. */
@@ -252,10 +272,15 @@ export function readConfig(environment: NodeJS.ProcessEnv, cpus?: number): Confi
   return Object.freeze({ ...parsed, ...shares(parsed, cpus) });
 }
 
-function shares({ processes, intraOpThreads }: Parsed, cpus = 1): Shares {
+function shares({ processes, intraOpThreads, busyPollMicroseconds }: Parsed, cpus = 1): Shares {
   const whole = (number: number): number => Math.max(Math.floor(number), 1);
   const count = processes ?? whole(cpus);
-  return { processes: count, intraOpThreads: intraOpThreads ?? whole(cpus / count) };
+  return {
+    processes: count,
+    intraOpThreads: intraOpThreads ?? whole(cpus / count),
+    // Who has less is stopped when it has used that up: there is none to spend on looking.
+    busyPollMicroseconds: busyPollMicroseconds ?? (cpus >= count ? BUSY_POLL_MICROSECONDS : 0),
+  };
 }
 
 /** Where to leave the termination message, known even when the rest of the environment is wrong. */

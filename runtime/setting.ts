@@ -41,14 +41,13 @@ export function integer(env: string, fallback: number, [least, most]: [number, n
   return checked({ env, help, fallback, ...wholeNumber(least, most) });
 }
 
-/** At least one; undefined when unset. */
-export function count(env: string, most: number, help: string): Setting<number | undefined> {
-  return checked({ env, help, fallback: undefined, ...wholeNumber(1, most) });
-}
-
 /** Undefined when unset. */
-export function port(env: string, help: string): Setting<number | undefined> {
-  return checked({ env, help, fallback: undefined, ...wholeNumber(0, 65_535) });
+export function optionalInteger(
+  env: string,
+  [least, most]: [number, number],
+  help: string,
+): Setting<number | undefined> {
+  return checked({ env, help, fallback: undefined, ...wholeNumber(least, most) });
 }
 
 export function share(env: string, fallback: number, help: string): Setting<number> {

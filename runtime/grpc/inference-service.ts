@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { CancelledError } from "../batching/micro-batcher.ts";
 import { RequestError, answerable, busy, requireIdentity } from "../http/request-error.ts";
 import { requestId } from "../http/request-id.ts";
+import type { InFlight } from "../in-flight.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import { modelMetadata, serverMetadata } from "../protocol/model-metadata.ts";
 import type { Asker, ServedModel } from "../served-model.ts";
@@ -36,15 +37,14 @@ export interface InferenceOptions {
   readonly state: ServingState;
   readonly metrics: RuntimeMetrics;
   readonly logger: Logger;
-  /** Calls beyond this many in flight, those over HTTP included, are refused. */
-  readonly maxInFlight: number;
+  readonly inFlight: InFlight;
 }
 
 type Handler = (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => void | Promise<void>;
 
 /** The Open Inference Protocol over gRPC. */
 export function inferenceHandlers(options: InferenceOptions): Record<string, Handler> {
-  const { state, metrics } = options;
+  const { state, metrics, inFlight } = options;
   const isServed = ({ name, version }: { name: string; version: string }): boolean => {
     const identity = state.model?.identity;
     return name === identity?.name && (version === "" || version === identity.version);
@@ -84,7 +84,7 @@ export function inferenceHandlers(options: InferenceOptions): Record<string, Han
     ModelInfer: async (call, callback) => {
       const began = performance.now();
       const caller = callerOf(call, began);
-      metrics.inFlight += 1;
+      inFlight.enter(began);
       try {
         callback(null, await infer(call.request, caller, options));
         metrics.latency((performance.now() - began) / 1000);
@@ -96,15 +96,15 @@ export function inferenceHandlers(options: InferenceOptions): Record<string, Han
         metrics.error(error.reason);
         callback({ ...callError(error), metadata: Metadata.fromHttp2Headers({ "x-request-id": id }) });
       } finally {
-        metrics.inFlight -= 1;
+        inFlight.leave();
       }
     },
   };
 }
 
-async function infer(bytes: Buffer, caller: Asker, { state, metrics, maxInFlight }: InferenceOptions): Promise<Buffer> {
+async function infer(bytes: Buffer, caller: Asker, { state, metrics, inFlight }: InferenceOptions): Promise<Buffer> {
   const served = requireModel(state.model);
-  if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
+  inFlight.requireRoom();
   const message = messages.MODEL_INFER_REQUEST.decode(bytes);
   const { identity } = served;
   requireIdentity(identity, message.model_name, message.model_version || identity.version);

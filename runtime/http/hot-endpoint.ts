@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Logger } from "pino";
 
 import { CancelledError } from "../batching/micro-batcher.ts";
+import type { InFlight } from "../in-flight.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
 import type { Asker, ServedModel } from "../served-model.ts";
 import type { ServingState } from "../serving-state.ts";
@@ -62,13 +63,12 @@ export interface HotEndpointOptions {
   readonly state: ServingState;
   readonly metrics: RuntimeMetrics;
   readonly logger: Logger;
-  /** Requests beyond this many in flight are refused. */
-  readonly maxInFlight: number;
+  readonly inFlight: InFlight;
 }
 
 /** Admission, errors and bookkeeping of one protocol. */
 export function hotEndpoint(protocol: HotProtocol, options: HotEndpointOptions): HotEndpoint {
-  const { state, metrics, logger, maxInFlight } = options;
+  const { state, metrics, logger, inFlight } = options;
   const logsRequests = logger.isLevelEnabled("debug");
 
   /** Throws a RequestError for a request that is not even read. */
@@ -77,7 +77,7 @@ export function hotEndpoint(protocol: HotProtocol, options: HotEndpointOptions):
       throw new RequestError(405, `${method} is not supported here: use POST`, { headers: { allow: "POST" } });
     }
     if (state.model === undefined) throw busy("the model is still loading", "not_ready");
-    if (metrics.inFlight > maxInFlight) throw busy(`${maxInFlight} predictions are in flight already`, "overloaded");
+    inFlight.requireRoom();
     protocol.requireContent(headers);
     return state.model;
   };
@@ -86,7 +86,7 @@ export function hotEndpoint(protocol: HotProtocol, options: HotEndpointOptions):
     const { began, isGone } = request;
     const id = requestId(request.headers);
     let status = 200;
-    metrics.inFlight += 1;
+    inFlight.enter(began);
     try {
       const model = admit(request);
       const caller = {
@@ -113,7 +113,7 @@ export function hotEndpoint(protocol: HotProtocol, options: HotEndpointOptions):
       metrics.error(error.reason);
       return { status, headers: { ...error.headers, "x-request-id": id }, json: protocol.errorJson(error, id) };
     } finally {
-      metrics.inFlight -= 1;
+      inFlight.leave();
       if (logsRequests) {
         const { method, url: path } = request;
         logger.debug({ request_id: id, method, path, status, ms: performance.now() - began }, "request");

@@ -1,4 +1,5 @@
 import type { ErrorReason } from "../http/request-error.ts";
+import type { InFlight } from "../in-flight.ts";
 import type { AnswerReader } from "../model/answer.ts";
 import type { ServedModel } from "../served-model.ts";
 import { CountedHistogram } from "./counted-histogram.ts";
@@ -16,20 +17,21 @@ type Families = () => Promise<MetricFamily[]>;
 /** Counts in plain numbers on the hot path; they become series when somebody scrapes. */
 export class RuntimeMetrics {
   readonly contentType = EXPOSITION_TYPE;
-  inFlight = 0;
   readonly #predictions = new Map<string, number>();
   readonly #errors = new Map<ErrorReason, number>();
   readonly #latency = new CountedHistogram(SECONDS);
   readonly #queueWait = new CountedHistogram(SECONDS);
   readonly #inference = new CountedHistogram(SECONDS);
   readonly #batchRows = new CountedHistogram(BATCH_ROWS);
+  readonly #inFlight: InFlight;
   readonly #gather: Families;
   readonly #parts: Families[] = [];
   #kind: AnswerReader["kind"] = "tensors";
   #served: { readonly model: ServedModel; readonly loadSeconds: number } | undefined;
 
   /** `share` makes the metrics of this process a part of the pod's, and returns what gathers all of these. */
-  constructor(share: (own: Families) => Families) {
+  constructor(inFlight: InFlight, share: (own: Families) => Families) {
+    this.#inFlight = inFlight;
     this.#gather = share(() => this.#families());
     this.add(processFamilies());
   }
@@ -118,7 +120,7 @@ export class RuntimeMetrics {
       histogram("ml_queue_wait_seconds", "Time from a parsed request to the start of its run", this.#queueWait),
       histogram("ml_inference_seconds", "Time of one run of the model", this.#inference),
       histogram("ml_batch_rows", "Rows in one run of the model", this.#batchRows),
-      gauge("ml_requests_in_flight", "Prediction requests being answered", version, this.inFlight),
+      gauge("ml_requests_in_flight", "Prediction requests being answered", version, this.#inFlight.count),
       gauge("ml_queue_length", "Requests that wait for a run", version, model.queueLength),
       gauge("ml_model_load_seconds", "Time from the start to readiness", version, loadSeconds, "max"),
       gauge("ml_model_info", "Always 1; the labels say what is served", info, 1, "max"),

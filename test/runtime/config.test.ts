@@ -50,6 +50,15 @@ describe("The runtime's configuration", () => {
     );
   });
 
+  it("has processes look for requests without sleeping only where each has a whole CPU, unless told otherwise", () => {
+    const microseconds = (variables: Record<string, string>, cpus?: number): number =>
+      readConfig({ MODEL_URI: "/model", ...variables }, cpus).busyPollMicroseconds;
+    expect([undefined, 0.5, 1, 2.5].map((cpus) => microseconds({}, cpus))).to.deep.equal([200, 0, 200, 200]);
+    expect(microseconds({ PROCESSES: "2" }, 1)).to.equal(0);
+    expect(microseconds({ BUSY_POLL_MICROSECONDS: "50" }, 0.5)).to.equal(50);
+    expect(microseconds({ BUSY_POLL_MICROSECONDS: "0" })).to.equal(0);
+  });
+
   it("explains every variable in --help", () => {
     for (const variable of [
       "MODEL_URI",
