@@ -57,6 +57,9 @@ export const startEcho = (): Promise<ServerProcess> => startScript("echo");
 /** node:net alone. */
 export const startBareSocket = (): Promise<ServerProcess> => startScript("bare-socket");
 
+/** A server that knows nothing but the forest's request. */
+export const startBareForest = (model: string): Promise<ServerProcess> => startScript("bare-forest", model);
+
 function startScript(name: string, ...args: string[]): Promise<ServerProcess> {
   const command = [process.execPath, `bench/runtime/servers/${name}.ts`, ...args];
   return ServerProcess.start({ command, port: LISTENING, ready: LISTENING });
