@@ -1,10 +1,12 @@
 import { MicroBatcher } from "./batching/micro-batcher.ts";
-import type { BatcherOptions, Caller, Job, JobOutputs } from "./batching/micro-batcher.ts";
+import type { BatcherOptions, Caller, Job } from "./batching/micro-batcher.ts";
 import type { Prediction } from "./model/answer.ts";
 import type { Model } from "./model/model.ts";
 import type { Labels, MetricFamily } from "./observability/metric-family.ts";
+import { InferWriter } from "./protocol/infer-answer.ts";
 import { answeredTensors, readJob } from "./protocol/infer.ts";
 import type { AnsweredTensor, InferRequest } from "./protocol/infer.ts";
+import { KnownInfer } from "./protocol/known-infer.ts";
 import type { Origin, PredictionLog } from "./prediction-log/prediction-log.ts";
 import { RowReader } from "./protocol/rows.ts";
 
@@ -38,6 +40,10 @@ export class ServedModel {
   readonly loadedAt: Date;
   /** Reads /predict bodies; undefined when the model has no named fields. */
   readonly rows: RowReader | undefined;
+  /** Reads bodies of v2 that differ from an earlier one in their numbers only. */
+  readonly known: KnownInfer;
+  /** Writes the answers of v2. */
+  readonly writer: InferWriter;
   readonly #batcher: MicroBatcher;
   readonly #log: PredictionLog | undefined;
 
@@ -46,6 +52,8 @@ export class ServedModel {
     this.identity = identity;
     this.loadedAt = loadedAt;
     this.rows = model.features && new RowReader(model.features, model.pipeline.inputs);
+    this.known = new KnownInfer(model.pipeline);
+    this.writer = new InferWriter(identity, model.pipeline.outputs);
     const { batchable, fixedRows } = model;
     const maxRows = fixedRows ?? options.maxRows;
     this.#log = options.log;
@@ -67,16 +75,31 @@ export class ServedModel {
     await this.model.pipeline.close();
   }
 
-  /** What the v2 protocol asks, whole and in one run. Throws an InferError when it does not fit the model. */
-  async infer(request: InferRequest, counter: PredictionCounter, asker: Asker): Promise<AnsweredTensor[]> {
-    const { pipeline, batchable } = this.model;
-    const job = readJob(request, pipeline, batchable);
+  /** The rows of a request of the v2 protocol. Throws an InferError when it does not fit the model. */
+  job(request: InferRequest): Job {
+    return readJob(request, this.model.pipeline, this.model.batchable);
+  }
+
+  /** What the v2 protocol asks, whole and in one run: the outputs of these names, or all. */
+  async infer(
+    job: Job,
+    names: readonly string[] | undefined,
+    counter: PredictionCounter,
+    asker: Asker,
+  ): Promise<AnsweredTensor[]> {
+    const { pipeline, batchable, answers } = this.model;
     const log = this.#log?.open(job, pipeline.inputs, asker);
-    const outputs = await this.#batcher.submit(job, asker);
-    const predictions = this.#predictionsIn(outputs, job.rows);
-    for (const { prediction } of predictions ?? []) counter.prediction(prediction);
-    const tensors = answeredTensors(outputs, job.rows, request.outputs, batchable);
-    log?.(predictions ? { predictions } : { tensors });
+    const answered = await this.#batcher.submit(job, asker);
+    const { outputs, firstRow } = answered;
+    const tensors = answeredTensors(answered, job.rows, names, batchable);
+    const hasMeaning = batchable && answers.kind !== "tensors";
+    const predictions: Prediction[] = [];
+    const end = hasMeaning ? firstRow + job.rows : firstRow;
+    for (let row = firstRow; row < end; row += 1) {
+      counter.prediction(answers.prediction(outputs, row));
+      if (log) predictions.push(answers.read(outputs, row));
+    }
+    log?.(hasMeaning ? { predictions } : { tensors });
     return tensors;
   }
 
@@ -89,15 +112,6 @@ export class ServedModel {
       for (let row = 0; row < part.rows; row += 1) predictions.push(this.model.answers.read(outputs, firstRow + row));
     }
     log?.({ predictions });
-    return predictions;
-  }
-
-  /** The predictions in the outputs of a job, where these have a meaning. */
-  #predictionsIn({ outputs, firstRow }: JobOutputs, rows: number): Prediction[] | undefined {
-    const { batchable, answers } = this.model;
-    if (!batchable || answers.kind === "tensors") return undefined;
-    const predictions: Prediction[] = [];
-    for (let row = 0; row < rows; row += 1) predictions.push(answers.read(outputs, firstRow + row));
     return predictions;
   }
 }

@@ -108,7 +108,8 @@ async function infer(bytes: Buffer, caller: Asker, { state, metrics, inFlight }:
   const message = messages.MODEL_INFER_REQUEST.decode(bytes);
   const { identity } = served;
   requireIdentity(identity, message.model_name, message.model_version || identity.version);
-  const tensors = await served.infer(readRequest(message), metrics, caller);
+  const request = readRequest(message);
+  const tensors = await served.infer(served.job(request), request.outputs, metrics, caller);
   return messages.MODEL_INFER_RESPONSE.encode({
     model_name: identity.name,
     model_version: identity.version,

@@ -25,6 +25,8 @@ export interface HotResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly json: string;
+  /** Whether the JSON is known to be a byte for each character. */
+  readonly isAscii?: boolean | undefined;
   /** Bytes that follow the JSON. */
   readonly raw?: readonly Uint8Array[] | undefined;
 }
@@ -38,6 +40,7 @@ export type HotEndpoint = (
 /** The JSON text of an answer, what follows it, and what its request is called if not as it was. */
 export interface Answer {
   readonly json: string;
+  readonly isAscii?: boolean;
   readonly raw?: readonly Uint8Array[];
   readonly requestId?: string;
 }
@@ -100,11 +103,12 @@ export function hotEndpoint(protocol: HotProtocol, options: HotEndpointOptions):
       const bytes = typeof body === "function" ? await body() : body;
       const {
         json,
+        isAscii,
         raw,
         requestId: given = id,
       } = await protocol.answer(model, bytes, { requestId: id, request, caller });
       metrics.latency((performance.now() - began) / 1000);
-      return { status, headers: { "x-request-id": given }, json, raw };
+      return { status, headers: { "x-request-id": given }, json, isAscii, raw };
     } catch (thrown) {
       if (thrown instanceof ClientGoneError || thrown instanceof CancelledError) return undefined;
       const error = answerable(thrown);

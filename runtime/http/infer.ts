@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-import { BINARY_HEADER, readInferBody, writeOutputs } from "../protocol/infer-body.ts";
+import { BINARY_HEADER, readInferBody } from "../protocol/infer-body.ts";
 import type { RuntimeMetrics } from "../observability/metrics.ts";
-import type { Asker, ServedModel } from "../served-model.ts";
+import type { ReadInfer } from "../protocol/known-infer.ts";
+import type { ServedModel } from "../served-model.ts";
 import { JSON_TYPE, parseJson, requireContent } from "./body.ts";
 import type { HotProtocol } from "./hot-endpoint.ts";
 import { pathCheck } from "./model-path.ts";
@@ -24,26 +25,22 @@ export function inferProtocol(metrics: RuntimeMetrics): HotProtocol {
     },
     async answer(served, body, { request, caller }) {
       requirePath(served.identity, request.url);
-      const json = jsonLength(request.headers, body);
-      return infer(served, parseJson(body.subarray(0, json)), body.subarray(json), { metrics, caller });
+      const isJson = request.headers[BINARY_HEADER] === undefined;
+      const known = isJson ? served.known.read(body) : undefined;
+      const { asked, job } = known ?? readInfer(served, body, request.headers);
+      return served.writer.write(await served.infer(job, asked.outputs, metrics, caller), asked);
     },
     errorJson: ({ message }) => JSON.stringify({ error: message }),
   };
 }
 
-async function infer(
-  served: ServedModel,
-  document: unknown,
-  binary: Buffer,
-  { metrics, caller }: { metrics: RuntimeMetrics; caller: Asker },
-): ReturnType<HotProtocol["answer"]> {
-  const { identity } = served;
-  const asked = readInferBody(document, binary);
-  const { outputs, raw } = writeOutputs(await served.infer(asked, metrics, caller), asked.isBinary);
-  const { name: model_name, version: model_version, variant: model_variant } = identity;
-  const { id } = asked;
-  const json = JSON.stringify({ model_name, model_version, id, parameters: { model_variant }, outputs });
-  return raw.length === 0 ? { json } : { json, raw };
+/** Throws an InferError, or a RequestError (400). */
+function readInfer(served: ServedModel, body: Buffer, headers: IncomingHttpHeaders): ReadInfer {
+  const json = jsonLength(headers, body);
+  const { inputs, ...asked } = readInferBody(parseJson(body.subarray(0, json)), body.subarray(json));
+  const job = served.job({ ...asked, inputs });
+  if (headers[BINARY_HEADER] === undefined) served.known.learn(body, asked, job);
+  return { asked, job };
 }
 
 /** How many bytes of the body are JSON. */

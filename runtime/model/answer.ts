@@ -17,7 +17,9 @@ export interface Prediction {
 /** Reads the answer for one row out of a run's outputs. */
 export interface AnswerReader {
   readonly kind: "classification" | "regression" | "tensors";
-  read(outputs: readonly OutputTensor[], row: number): Prediction;
+  readonly read: (outputs: readonly OutputTensor[], row: number) => Prediction;
+  /** The `prediction` of `read` alone. */
+  readonly prediction: (outputs: readonly OutputTensor[], row: number) => unknown;
 }
 
 /** What is known of a model's outputs once it was tried. */
@@ -59,12 +61,14 @@ export function answerReader(metadata: Metadata, tried: TriedOutputs, source: st
 
   const shown = chosen === undefined ? outputs.map((_, index) => index) : [chosen];
   const isNumber = shown.length === 1 && shown[0] === scores && width(scores) === 1;
+  const prediction: AnswerReader["prediction"] = (answered, row) => {
+    const values = shown.map((index) => [outputs[index]?.name, rowOf(answered[index], row, batchable)] as const);
+    return values.length === 1 ? values[0]?.[1] : Object.fromEntries(values);
+  };
   return {
     kind: task === "regression" || isNumber ? "regression" : "tensors",
-    read: (answered, row) => {
-      const values = shown.map((index) => [outputs[index]?.name, rowOf(answered[index], row, batchable)] as const);
-      return { prediction: values.length === 1 ? values[0]?.[1] : Object.fromEntries(values) };
-    },
+    read: (answered, row) => ({ prediction: prediction(answered, row) }),
+    prediction,
   };
 }
 

@@ -20,18 +20,22 @@ export interface ClassifierOutputs {
 /** Answers with the label and the probabilities. A row with a score that is no number has no prediction. */
 export function classifier({ classes, label, scores, activation, threshold }: ClassifierOutputs): AnswerReader {
   const names = classes?.map(String);
+  const ownLabel = label >= 0 && threshold === undefined ? labeller(classes, label).prediction : undefined;
+  const sharesOf = (outputs: readonly OutputTensor[], row: number): number[] =>
+    probabilities(outputs[scores] as OutputTensor, row, activation);
+  const bestClass = (best: number): ClassLabel | null => classes?.[best] ?? null;
   return {
     kind: "classification",
     read(outputs, row) {
-      const shares = probabilities(outputs[scores] as OutputTensor, row, activation);
+      const shares = sharesOf(outputs, row);
       const best = bestOf(shares, threshold);
       return {
-        prediction:
-          label >= 0 && threshold === undefined ? classLabel(outputs[label], row, classes) : (classes?.[best] ?? null),
+        prediction: ownLabel ? ownLabel(outputs, row) : bestClass(best),
         probability: finite(shares.length === 2 ? shares[1] : shares[Math.max(best, 0)]),
         probabilities: names ? byName(names, shares) : shares.map(finite),
       };
     },
+    prediction: ownLabel ?? ((outputs, row) => bestClass(bestOf(sharesOf(outputs, row), threshold))),
   };
 }
 
@@ -45,7 +49,8 @@ function byName(names: readonly string[], shares: readonly number[]): Record<str
 
 /** Answers with the model's own label alone. */
 export function labeller(classes: readonly ClassLabel[] | undefined, label: number): AnswerReader {
-  return { kind: "classification", read: (outputs, row) => ({ prediction: classLabel(outputs[label], row, classes) }) };
+  const prediction: AnswerReader["prediction"] = (outputs, row) => classLabel(outputs[label], row, classes);
+  return { kind: "classification", read: (outputs, row) => ({ prediction: prediction(outputs, row) }), prediction };
 }
 
 /** A label is a class itself, or its position among the classes. */

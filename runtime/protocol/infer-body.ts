@@ -1,9 +1,6 @@
 import { mapped } from "../mapped.ts";
-import { DATATYPES } from "../model/tensor.ts";
 import { InferError } from "./infer-error.ts";
-import type { AnsweredTensor, InferRequest, SentTensor } from "./infer.ts";
-import { writeElements } from "./json-tensor.ts";
-import { writeRaw } from "./raw-tensor.ts";
+import type { InferRequest, SentTensor } from "./infer.ts";
 import { isObject } from "./row-forms.ts";
 
 /** Says how many bytes of a body are JSON, when binary tensors follow it. */
@@ -105,21 +102,4 @@ function sentTensors(inputs: readonly Input[], raw: Uint8Array): SentTensor[] {
     );
   }
   return tensors;
-}
-
-/** The answer's `outputs`, and the bytes that are to follow the JSON: the binary form of those that have no `data`. */
-export function writeOutputs(
-  tensors: readonly AnsweredTensor[],
-  isBinary: InferBody["isBinary"],
-): { outputs: object[]; raw: Uint8Array[] } {
-  const raw: Uint8Array[] = [];
-  const outputs = mapped(tensors, (tensor) => {
-    const { output, shape, first, count } = tensor;
-    const head = { name: output.name, datatype: DATATYPES[output.type], shape };
-    if (!isBinary(output.name)) return { ...head, data: writeElements(tensor) };
-    const bytes = writeRaw(output, first, count);
-    raw.push(bytes);
-    return { ...head, parameters: { binary_data_size: bytes.length } };
-  });
-  return { outputs, raw };
 }

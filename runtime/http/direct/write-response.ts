@@ -9,8 +9,8 @@ import type { HotResponse } from "../hot-endpoint.ts";
  * when this is its last answer. False when the client does not keep up with its answers.
  */
 export function writeResponse(socket: Socket, response: HotResponse, keepAliveMs: number | undefined): boolean {
-  const { json, raw } = response;
-  const jsonBytes = Buffer.byteLength(json);
+  const { json, isAscii, raw } = response;
+  const jsonBytes = isAscii ? json.length : Buffer.byteLength(json); // to count them, V8 first copies what was put together
   const text = head(response, jsonBytes, keepAliveMs) + json;
   if (raw === undefined) return socket.write(text, jsonBytes === json.length ? "latin1" : "utf8");
   socket.cork();

@@ -199,6 +199,31 @@ describe("The v2 protocol of a model with a preprocessor", () => {
       'ml_predictions_total{model_version="1.0.0",prediction="rejected"} 2',
     );
   });
+
+  it("answers request after request that differ in their numbers only, and tells of each what does not fit", async () => {
+    const send = (age: unknown, income: unknown, score: unknown): ReturnType<Serving["post"]> => {
+      const values = { age, income, credit_score: score };
+      const column = ([name, value]: [string, unknown]): object => ({
+        name,
+        shape: [1, 1],
+        datatype: "FP32",
+        data: [value],
+      });
+      return serving.post("/v2/models/loan/infer", { inputs: Object.entries(values).map(column) });
+    };
+    for (const [age, income, score] of [
+      [34, 52_000, 700],
+      [18, 0, 300],
+      [70, 1e5, 850],
+    ] as const) {
+      const { json } = await send(age, income, score);
+      const [, probabilities] = json["outputs"] as { data: number[] }[];
+      const predicted = await serving.post("/predict", { age, income, credit_score: score });
+      expect(probabilities?.data[1]).to.equal(predicted.json["probability"]);
+      const refused = await send(age, "much", score);
+      expect(refused.json["error"]).to.equal('input income: element 0 is no FP32: "much"');
+    }
+  });
 });
 
 describe("A model of images", () => {

@@ -67,6 +67,17 @@ describe("metadata.json turns the outputs of a network into answers:", () => {
         expect(probabilities["ham"]).to.be.closeTo(1 - probability, 1e-6);
       }
     });
+
+    it("is counted by what the threshold decided, for v2 clients too", async () => {
+      const infer = { inputs: [{ name: "x", shape: [2, 1], datatype: "FP32", data: [2.19, 2.2] }] };
+      const counts = async (): Promise<(string | undefined)[]> => {
+        const metrics = await serving.text("/metrics");
+        return ["ham", "spam"].map((label) => new RegExp(`prediction="${label}"\\} (\\d+)`).exec(metrics)?.[1]);
+      };
+      const before = (await counts()).map(Number);
+      expect((await serving.post("/v2/models/model/infer", infer)).status).to.equal(200);
+      expect((await counts()).map(Number)).to.deep.equal(before.map((count) => count + 1));
+    });
   });
 
   describe("a classifier with a label of its own", () => {
