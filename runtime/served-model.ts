@@ -33,6 +33,15 @@ export interface PredictionCounter {
   prediction(value: unknown): void;
 }
 
+/** What the v2 protocol asks. */
+export interface Inference {
+  readonly job: Job;
+  /** Of the outputs to answer, in this order; all of them when undefined. */
+  readonly names: readonly string[] | undefined;
+  readonly counter: PredictionCounter;
+  readonly asker: Asker;
+}
+
 /** The loaded model together with its queue. */
 export class ServedModel {
   readonly model: Model;
@@ -80,27 +89,23 @@ export class ServedModel {
     return readJob(request, this.model.pipeline, this.model.batchable);
   }
 
-  /** What the v2 protocol asks, whole and in one run: the outputs of these names, or all. */
-  async infer(
-    job: Job,
-    names: readonly string[] | undefined,
-    counter: PredictionCounter,
-    asker: Asker,
-  ): Promise<AnsweredTensor[]> {
+  /** What the v2 protocol asks, whole and in one run. Resolves with what `write` makes of the outputs. */
+  infer<T>({ job, names, counter, asker }: Inference, write: (tensors: AnsweredTensor[]) => T): Promise<T> {
     const { pipeline, batchable, answers } = this.model;
     const log = this.#log?.open(job, pipeline.inputs, asker);
-    const answered = await this.#batcher.submit(job, asker);
-    const { outputs, firstRow } = answered;
-    const tensors = answeredTensors(answered, job.rows, names, batchable);
-    const hasMeaning = batchable && answers.kind !== "tensors";
-    const predictions: Prediction[] = [];
-    const end = hasMeaning ? firstRow + job.rows : firstRow;
-    for (let row = firstRow; row < end; row += 1) {
-      counter.prediction(answers.prediction(outputs, row));
-      if (log) predictions.push(answers.read(outputs, row));
-    }
-    log?.(hasMeaning ? { predictions } : { tensors });
-    return tensors;
+    return this.#batcher.submit(job, asker, (answered) => {
+      const { outputs, firstRow } = answered;
+      const tensors = answeredTensors(answered, job.rows, names, batchable);
+      const hasMeaning = batchable && answers.kind !== "tensors";
+      const predictions: Prediction[] = [];
+      const end = hasMeaning ? firstRow + job.rows : firstRow;
+      for (let row = firstRow; row < end; row += 1) {
+        counter.prediction(answers.prediction(outputs, row));
+        if (log) predictions.push(answers.read(outputs, row));
+      }
+      log?.(hasMeaning ? { predictions } : { tensors });
+      return write(tensors);
+    });
   }
 
   /** One prediction for each row. The parts of a long request are run one by one, so that others get their turn between. */
@@ -108,8 +113,9 @@ export class ServedModel {
     const log = this.#log?.open(job, this.model.pipeline.inputs, asker);
     const predictions: Prediction[] = [];
     for (const part of parts(job, this.model.batchable ? (this.model.fixedRows ?? PART_ROWS) : 1)) {
-      const { outputs, firstRow } = await this.#batcher.submit(part, asker);
-      for (let row = 0; row < part.rows; row += 1) predictions.push(this.model.answers.read(outputs, firstRow + row));
+      await this.#batcher.submit(part, asker, ({ outputs, firstRow }) => {
+        for (let row = 0; row < part.rows; row += 1) predictions.push(this.model.answers.read(outputs, firstRow + row));
+      });
     }
     log?.({ predictions });
     return predictions;

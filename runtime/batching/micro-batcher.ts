@@ -68,7 +68,7 @@ interface Waiting {
   readonly since: number;
   readonly deadline: number;
   readonly isGone: (() => boolean) | undefined;
-  readonly resolve: (outputs: JobOutputs) => void;
+  readonly answer: (outputs: JobOutputs) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -99,8 +99,11 @@ export class MicroBatcher {
     return this.#waiting.length;
   }
 
-  /** Rejects with QueueFullError, DeadlineError, CancelledError, or the model's own error for these rows. */
-  submit(job: Job, { deadline, isGone }: Caller = {}): Promise<JobOutputs> {
+  /**
+   * Resolves with what `read` makes of the job's outputs. Rejects with QueueFullError, DeadlineError, CancelledError, the
+   * model's own error for these rows, or what `read` throws.
+   */
+  submit<T>(job: Job, { deadline, isGone }: Caller, read: (outputs: JobOutputs) => T): Promise<T> {
     if (this.#waiting.length >= this.#options.maxQueue) {
       return Promise.reject(new QueueFullError(`${this.#waiting.length} predictions are waiting already`));
     }
@@ -108,7 +111,14 @@ export class MicroBatcher {
       const key = this.#options.batchable && !this.#isUniform ? batchKey(job) : "";
       const since = this.#options.now();
       const latest = Math.min(deadline ?? Number.POSITIVE_INFINITY, since + this.#options.maxWait);
-      this.#waiting.push({ job, key, since, deadline: latest, isGone, resolve, reject });
+      const answer = (outputs: JobOutputs): void => {
+        try {
+          resolve(read(outputs));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#waiting.push({ job, key, since, deadline: latest, isGone, answer, reject });
       if (!this.#running) this.#schedule();
     });
   }
@@ -190,8 +200,8 @@ export class MicroBatcher {
       this.#options.onRun(rows);
       const outputs = await this.#run(this.#feeds(jobs, rows));
       let firstRow = 0;
-      for (const { job, resolve } of batch) {
-        resolve({ outputs, firstRow });
+      for (const { job, answer } of batch) {
+        answer({ outputs, firstRow });
         firstRow += job.rows;
       }
     } catch (error) {

@@ -109,7 +109,8 @@ async function infer(bytes: Buffer, caller: Asker, { state, metrics, inFlight }:
   const { identity } = served;
   requireIdentity(identity, message.model_name, message.model_version || identity.version);
   const request = readRequest(message);
-  const tensors = await served.infer(served.job(request), request.outputs, metrics, caller);
+  const asked = { job: served.job(request), names: request.outputs, counter: metrics, asker: caller };
+  const tensors = await served.infer(asked, (answered) => answered);
   return messages.MODEL_INFER_RESPONSE.encode({
     model_name: identity.name,
     model_version: identity.version,

@@ -23,12 +23,13 @@ export function inferProtocol(metrics: RuntimeMetrics): HotProtocol {
       const accepted = headers[BINARY_HEADER] === undefined ? [JSON_TYPE] : [JSON_TYPE, OCTETS];
       requireContent(headers, accepted, 'send JSON with "content-type: application/json"');
     },
-    async answer(served, body, { request, caller }) {
+    answer(served, body, { request, caller }) {
       requirePath(served.identity, request.url);
       const isJson = request.headers[BINARY_HEADER] === undefined;
       const known = isJson ? served.known.read(body) : undefined;
       const { asked, job } = known ?? readInfer(served, body, request.headers);
-      return served.writer.write(await served.infer(job, asked.outputs, metrics, caller), asked);
+      const inference = { job, names: asked.outputs, counter: metrics, asker: caller };
+      return served.infer(inference, (tensors) => served.writer.write(tensors, asked));
     },
     errorJson: ({ message }) => JSON.stringify({ error: message }),
   };

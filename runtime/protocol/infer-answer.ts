@@ -32,7 +32,10 @@ export class InferWriter {
     this.#model = withoutEnd({ model_name: name, model_version: version });
     this.#parameters = `,"parameters":${JSON.stringify({ model_variant: variant })},"outputs":[`;
     this.#outputs = new Map(
-      outputs.map(({ name: output, type }) => [output, withoutEnd({ name: output, datatype: DATATYPES[type] })]),
+      outputs.map(({ name: output, type }) => [
+        output,
+        `${withoutEnd({ name: output, datatype: DATATYPES[type] })},"shape":[`,
+      ]),
     );
     const texts = [this.#model, this.#parameters, ...this.#outputs.values()];
     this.#isAscii = isAscii(Buffer.from(texts.join(""))) && outputs.every(({ type }) => type !== "string");
@@ -46,7 +49,8 @@ export class InferWriter {
       const tensor = tensors[index] as AnsweredTensor;
       const { output, shape, first, count } = tensor;
       if (index > 0) json += ",";
-      json += `${this.#outputs.get(output.name)},"shape":[${shape.join()}],`;
+      json += this.#outputs.get(output.name);
+      json += `${shape.length === 1 ? shape[0] : shape.join()}],`;
       if (isBinary(output.name)) {
         const bytes = writeRaw(output, first, count);
         raw.push(bytes);

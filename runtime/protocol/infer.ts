@@ -88,9 +88,16 @@ export function answeredTensors(
 ): AnsweredTensor[] {
   const wanted = asked ? asked.flatMap((name) => outputs.find((output) => output.name === name) ?? []) : outputs;
   return mapped(wanted, (output) => {
-    const shape = batchable ? [rows, ...output.dims.slice(1)] : output.dims;
-    const first = batchable ? firstRow * elementCount(shape.slice(1)) : 0;
-    return { output, shape, first, count: elementCount(shape) };
+    const { dims } = output;
+    if (!batchable) return { output, shape: dims, first: 0, count: elementCount(dims) };
+    const shape = [rows];
+    let size = 1;
+    for (let axis = 1; axis < dims.length; axis += 1) {
+      const length = dims[axis] as number;
+      shape.push(length);
+      size *= length;
+    }
+    return { output, shape, first: firstRow * size, count: rows * size };
   });
 }
 

@@ -21,7 +21,7 @@ export function writeResponse(socket: Socket, response: HotResponse, keepAliveMs
 }
 
 function head({ status, headers, raw }: HotResponse, jsonBytes: number, keepAliveMs: number | undefined): string {
-  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`;
+  let text = status === 200 ? OK : `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`;
   for (const name in headers) text += `${name}: ${headers[name]}\r\n`;
   text +=
     raw === undefined
@@ -34,6 +34,7 @@ function head({ status, headers, raw }: HotResponse, jsonBytes: number, keepAliv
   return `${text}Connection: keep-alive\r\nKeep-Alive: timeout=${keepAliveMs / 1000}\r\n\r\n`;
 }
 
+const OK = "HTTP/1.1 200 OK\r\n";
 const current = { second: Number.NaN, text: "" };
 
 /** Made anew once a second only. */

@@ -7,7 +7,7 @@ import {
   MicroBatcher,
   QueueFullError,
 } from "../../../runtime/batching/micro-batcher.ts";
-import type { BatcherOptions, Job } from "../../../runtime/batching/micro-batcher.ts";
+import type { BatcherOptions, Job, JobOutputs } from "../../../runtime/batching/micro-batcher.ts";
 import type { Pipeline } from "../../../runtime/model/pipeline.ts";
 import type { Feeds } from "../../../runtime/model/session.ts";
 
@@ -41,8 +41,10 @@ function batcher(pipeline: Pipeline, options: Partial<BatcherOptions> = {}): Mic
   });
 }
 
+const whole = (given: JobOutputs): JobOutputs => given;
+
 async function answered(batcher: MicroBatcher, values: number[]): Promise<number[]> {
-  const { outputs, firstRow } = await batcher.submit(job(...values));
+  const { outputs, firstRow } = await batcher.submit(job(...values), {}, whole);
   return values.map((_, row) => Number(outputs[0]!.data[firstRow + row]));
 }
 
@@ -102,12 +104,12 @@ describe("MicroBatcher", () => {
     const runs: number[] = [];
     const shared = batcher(echo(runs));
     const wide: Job = { rows: 1, inputs: [[1, 2]], dims: [[1, 2]] };
-    await Promise.all([job(1), wide, job(3)].map((each) => shared.submit(each)));
+    await Promise.all([job(1), wide, job(3)].map((each) => shared.submit(each, {}, whole)));
     expect(runs).to.deep.equal([2, 1]);
 
     const single: number[] = [];
     const subject = batcher(echo(single), { batchable: false });
-    await Promise.all([job(1), job(2)].map((each) => subject.submit(each)));
+    await Promise.all([job(1), job(2)].map((each) => subject.submit(each, {}, whole)));
     expect(single).to.deep.equal([1, 1]);
   });
 
@@ -123,10 +125,10 @@ describe("MicroBatcher", () => {
     const runs: number[] = [];
     const subject = batcher(echo(runs), { maxRows: 1, now: () => now, onRun: () => (now += 11) });
     const results = await Promise.allSettled([
-      subject.submit(job(1)),
-      subject.submit(job(2), { deadline: 10 }),
-      subject.submit(job(3), { deadline: 12 }),
-      subject.submit(job(4), { isGone: () => true }),
+      subject.submit(job(1), {}, whole),
+      subject.submit(job(2), { deadline: 10 }, whole),
+      subject.submit(job(3), { deadline: 12 }, whole),
+      subject.submit(job(4), { isGone: () => true }, whole),
     ]);
     expect(results.map(({ status }) => status)).to.deep.equal(["fulfilled", "rejected", "fulfilled", "rejected"]);
     expect(results[1]).to.have.property("reason").that.is.instanceOf(DeadlineError);
