@@ -1,4 +1,5 @@
 import type { Job } from "../batching/micro-batcher.ts";
+import { isAt } from "../bytes-at.ts";
 import { mapped } from "../mapped.ts";
 import type { Pipeline } from "../model/pipeline.ts";
 import { isFloatType } from "../model/tensor.ts";
@@ -107,6 +108,3 @@ export class KnownInfer {
     return isInOrder ? around : undefined;
   }
 }
-
-const isAt = (body: Buffer, position: number, part: Buffer): boolean =>
-  body.length >= position + part.length && body.compare(part, 0, part.length, position, position + part.length) === 0;

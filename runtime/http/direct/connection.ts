@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 
+import { isAt } from "../../bytes-at.ts";
 import type { BodyBudget } from "../body.ts";
 import type { HotEndpoint, HotResponse } from "../hot-endpoint.ts";
 import { refuse } from "../refuse.ts";
@@ -132,7 +133,7 @@ export class DirectConnection {
 
   #understand(bytes: Buffer): Understood | undefined {
     const last = this.#understood;
-    if (last !== undefined && startsWith(bytes, last.bytes)) return last;
+    if (last !== undefined && isAt(bytes, 0, last.bytes)) return last;
     const head = readRequestHead(bytes);
     if (head === undefined || head.size - head.bodyStart > this.#options.bodies.maxBytes) return undefined;
     const endpoint = this.#options.route(head.path);
@@ -231,8 +232,5 @@ export class DirectConnection {
 
   readonly #isGone = (): boolean => this.#socket.destroyed || this.#socket.writableEnded;
 }
-
-const startsWith = (bytes: Buffer, start: Buffer): boolean =>
-  bytes.length >= start.length && bytes.compare(start, 0, start.length, 0, start.length) === 0;
 
 const ignore = (): void => undefined;
