@@ -6,18 +6,12 @@
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 
+import { isAt } from "../../../runtime/bytes-at.ts";
 import "../../../runtime/model/no-telemetry.ts";
+import { readNumbers } from "../../../runtime/protocol/json-numbers.ts";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 
 const COLUMNS = 16;
-const POWERS = Array.from({ length: 23 }, (_, exponent) => 10 ** exponent);
-const [MINUS, COMMA, POINT, ZERO, NINE] = Array.from("-,.09", (character) => character.charCodeAt(0)) as [
-  number,
-  number,
-  number,
-  number,
-  number,
-];
 
 const session = await InferenceSession.create(process.argv[2] ?? "", { intraOpNumThreads: 1, interOpNumThreads: 1 });
 
@@ -37,17 +31,17 @@ const server = createServer({ noDelay: true }, (socket) => {
   socket.on("data", (chunk: Buffer) => {
     const bytes = received ? Buffer.concat([received, chunk]) : chunk;
     received = undefined;
-    if (!known || !isAt(bytes, known.start, 0)) known = learn(bytes);
-    if (known && isAt(bytes, known.end, readNumbers(bytes, known.start.length, waiting.length * COLUMNS))) {
+    if (!known || !isAt(bytes, 0, known.start)) known = learn(bytes);
+    const row: number[] = [];
+    const end = known ? readNumbers(bytes, known.start.length, COLUMNS, row) : -1;
+    if (known && end > 0 && isAt(bytes, end, known.end)) {
+      rows.set(row, waiting.length * COLUMNS);
       if (waiting.push(socket) === 1) setImmediate(() => void answer());
     } else {
       received = bytes; // not all of it is here
     }
   });
 }).listen(0, "127.0.0.1", () => console.log(`listening ${(server.address() as AddressInfo).port}`));
-
-const isAt = (bytes: Buffer, part: Buffer, at: number): boolean =>
-  bytes.length >= at + part.length && bytes.compare(part, 0, part.length, at, at + part.length) === 0;
 
 function learn(bytes: Buffer): Known | undefined {
   const list = '"data":[';
@@ -56,33 +50,6 @@ function learn(bytes: Buffer): Known | undefined {
   return start < list.length || end < 0
     ? undefined
     : { start: Buffer.from(bytes.subarray(0, start)), end: Buffer.from(bytes.subarray(end)) };
-}
-
-/** Where the numbers end. */
-function readNumbers(bytes: Buffer, start: number, row: number): number {
-  let position = start;
-  for (let column = 0; column < COLUMNS; column += 1) {
-    const isNegative = bytes[position] === MINUS;
-    if (isNegative) position += 1;
-    let digits = 0;
-    let decimals = 0;
-    let point = 0;
-    for (
-      let byte = bytes[position] ?? 0;
-      (byte >= ZERO && byte <= NINE) || byte === POINT;
-      byte = bytes[position] ?? 0
-    ) {
-      if (byte === POINT) point = 1;
-      else {
-        digits = digits * 10 + (byte - ZERO);
-        decimals += point;
-      }
-      position += 1;
-    }
-    rows[row + column] = (isNegative ? -digits : digits) / (POWERS[decimals] ?? Number.NaN);
-    if (bytes[position] === COMMA) position += 1;
-  }
-  return position;
 }
 
 async function answer(): Promise<void> {
