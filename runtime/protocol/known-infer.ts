@@ -23,11 +23,17 @@ interface Known {
   readonly asked: Asked;
   readonly rows: number;
   readonly dims: Job["dims"];
+  /** Whether another request was like it. */
+  isUseful: boolean;
 }
 
 /** What looks like an input's flat list of numbers. */
 const LIST = /"data"[ \t\r\n]*:[ \t\r\n]*\[([^[\]"{}]*)\]/g;
 const NO_BYTES = new Uint8Array();
+/** More around the numbers is not worth the memory. */
+const MOST_BYTES = 16_384;
+/** So many kinds of requests are known at a time. */
+const MOST_KNOWN = 4;
 /** So many requests at most are read whole before the next one is learnt. */
 const MOST_PATIENCE = 1024;
 
@@ -39,8 +45,10 @@ export class KnownInfer {
   readonly #pipeline: Pipeline;
   /** Of other types, not every number is one. */
   readonly #takesAnyNumber: boolean;
-  #known: Known | undefined;
-  #wasUseful = true;
+  /** The latest first. */
+  #known: readonly Known[] = [];
+  /** Undefined when nothing could be learnt of the request. */
+  #latest: Known | undefined;
   #patience = 0;
   #skipped = 0;
 
@@ -51,37 +59,33 @@ export class KnownInfer {
 
   /** What the body says, if that is known but for its numbers. */
   read(body: Buffer): ReadInfer | undefined {
-    const known = this.#known;
-    if (known === undefined) return undefined;
-    const { around, counts, asked, rows, dims } = known;
-    const inputs: number[][] = [];
-    let position = 0;
-    for (let index = 0; index < around.length; index += 1) {
-      const part = around[index] as Buffer;
-      if (!isAt(body, position, part)) return undefined;
-      position += part.length;
-      if (index === counts.length) break;
-      const values: number[] = [];
-      position = readNumbers(body, position, counts[index] as number, values);
-      if (position < 0) return undefined;
-      inputs.push(values);
+    for (let index = 0; index < this.#known.length; index += 1) {
+      const known = this.#known[index] as Known;
+      const inputs = readAround(body, known);
+      if (inputs === undefined) continue;
+      known.isUseful = true;
+      return { asked: known.asked, job: { rows: known.rows, inputs, dims: known.dims } };
     }
-    if (position !== body.length) return undefined;
-    this.#wasUseful = true;
-    return { asked, job: { rows, inputs, dims } };
+    return undefined;
   }
 
-  /** Remembers a body of JSON alone that was read whole. When that turns out to be of no use, ever more of them are let pass. */
+  /**
+   * Remembers a body of JSON alone that was read whole, and forgets what was of no use. While that is so of the latest, ever
+   * more of them are let pass before the next one is remembered.
+   */
   learn(body: Buffer, asked: Asked, { rows, dims, inputs }: Job): void {
     if (!this.#takesAnyNumber) return;
+    const wasUseful = this.#latest?.isUseful ?? false;
     this.#skipped += 1;
-    if (!this.#wasUseful && this.#skipped <= this.#patience) return;
-    this.#patience = this.#wasUseful ? 0 : Math.min(2 * this.#patience + 1, MOST_PATIENCE);
+    if (!wasUseful && this.#skipped <= this.#patience) return;
+    // Were it always odd, then of two clients that take turns the same one would always be let pass.
+    this.#patience = wasUseful ? 0 : Math.min(Math.max(2 * this.#patience, 1), MOST_PATIENCE);
     this.#skipped = 0;
-    this.#wasUseful = false;
     const around = this.#around(body);
     const counts = mapped(inputs, ({ length }) => length);
-    this.#known = around && { around, counts, asked, rows, dims };
+    this.#latest = around && { around, counts, asked, rows, dims, isUseful: false };
+    const useful = this.#known.filter(({ isUseful }) => isUseful);
+    this.#known = (this.#latest ? [this.#latest, ...useful] : useful).slice(0, MOST_KNOWN);
   }
 
   /**
@@ -99,12 +103,30 @@ export class KnownInfer {
     const starts = [0, ...lists.map(({ end }) => end)];
     const ends = [...lists.map(({ start }) => start), text.length];
     const around = starts.map((start, index) => Buffer.from(body.subarray(start, ends[index])));
+    if (around.reduce((bytes, part) => bytes + part.length, 0) > MOST_BYTES) return undefined;
     const marked = around.map((part, index) => part.toString() + (index < lists.length ? String(index) : "")).join("");
     const sent = readInferBody(JSON.parse(marked), NO_BYTES).inputs;
     const isInOrder = inputs.every(({ name }, index) => {
-      const [data] = sent.filter((tensor) => tensor.name === name).map((tensor) => tensor.data);
+      const data = sent.find((tensor) => tensor.name === name)?.data;
       return data?.length === 1 && data[0] === index;
     });
     return isInOrder ? around : undefined;
   }
+}
+
+/** The lists of numbers of a body that is otherwise known; undefined for any other. */
+function readAround(body: Buffer, { around, counts }: Known): number[][] | undefined {
+  const inputs: number[][] = [];
+  let position = 0;
+  for (let index = 0; index < around.length; index += 1) {
+    const part = around[index] as Buffer;
+    if (!isAt(body, position, part)) return undefined;
+    position += part.length;
+    if (index === counts.length) break;
+    const values: number[] = [];
+    position = readNumbers(body, position, counts[index] as number, values);
+    if (position < 0) return undefined;
+    inputs.push(values);
+  }
+  return position === body.length ? inputs : undefined;
 }

@@ -114,6 +114,7 @@ describe("A v2 request that differs from an earlier one in its numbers only", ()
       `{"inputs":[{"name":"a","shape":[1,1],"datatype":"FP32","data":[1],"data":[1]},{"name":"b","shape":[1,1],"datatype":"FP32","\\u0064ata":[1]}]}`,
       pipeline(["a", "b"]),
     ],
+    ["with much else", request([1], { parameters: { note: "x".repeat(16_384) } }), pipeline(["x"])],
     [
       "with a text that looks like a list",
       JSON.stringify({ id: '"data":[1]', inputs: [{ ...tensor("x", [[1]]), shape: [1, 1] }] }),
@@ -134,6 +135,19 @@ describe("A v2 request that differs from an earlier one in its numbers only", ()
     const { asked, job } = readWhole(KNOWN, pipeline(["x"]));
     known.learn(Buffer.from(KNOWN), asked, job);
     expect(known.read(Buffer.from(KNOWN)), "the latest was of use").not.to.equal(undefined);
+  });
+
+  it("stays known beside a few others that come by turns, and beside ever new ones", () => {
+    const kinds = ["a", "b", "c", "d"].map((id) => request([1, 2], { id }));
+    const byTurns = knowing(Array.from({ length: 100 }, () => kinds).flat(), pipeline(["x"]));
+    for (const kind of kinds) expect(byTurns.read(Buffer.from(kind)), kind).not.to.equal(undefined);
+
+    const nested = JSON.stringify({ inputs: [{ ...tensor("x", [[1, 2]]), shape: [1, 2] }] });
+    const amongOthers = knowing([KNOWN, KNOWN, ...Array.from({ length: 100 }, () => nested)], pipeline(["x"]));
+    expect(amongOthers.read(Buffer.from(KNOWN))).not.to.equal(undefined);
+
+    const amongNew = Array.from({ length: 100 }, (_, id) => [KNOWN, request([1, 2], { id: String(id) })]).flat();
+    expect(knowing(amongNew, pipeline(["x"])).read(Buffer.from(KNOWN))).not.to.equal(undefined);
   });
 
   it("never says anything else than when it is read whole, whatever came before", () => {
